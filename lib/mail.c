@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/mail.h"
+
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/id.h"
+#include "lib/topics.h"
+
+/* Unpacking takes a small multiple of the record; past that it is an attack on memory. */
+#define EXPANSION      8
+#define EXPANSION_BASE 65536
+
+struct budget {
+	struct arena *arena;
+	size_t left;
+};
+
+static void *budget_alloc(void *with, size_t size)
+{
+	struct budget *budget = with;
+	if (size > budget->left)
+		return NULL;
+	budget->left -= size;
+	return arena_alloc(budget->arena, size);
+}
+
+static void budget_free(void *with, void *pointer)
+{
+	(void)with, (void)pointer;
+}
+
+static void *unpack(struct arena *arena, const ProtobufCMessageDescriptor *type,
+	struct slice record, struct fault *fault)
+{
+	struct budget budget = { arena, record.size * EXPANSION + EXPANSION_BASE };
+	ProtobufCAllocator allocator = { budget_alloc, budget_free, &budget };
+	void *message = protobuf_c_message_unpack(
+		type, &allocator, record.size, (const uint8_t *)record.data);
+	if (!message)
+		fault_permanent(fault, "not a %s record (%zu bytes)", type->short_name,
+			record.size);
+	return message;
+}
+
+static bool is_known(const ProtobufCEnumDescriptor *type, int value)
+{
+	return protobuf_c_enum_descriptor_get_value(type, value) != NULL;
+}
+
+static bool check_version(uint32_t version, struct fault *fault)
+{
+	return version == RECORD_VERSION ||
+	       fault_permanent(fault, "record version %u is not known here", version);
+}
+
+static bool check_verdict(const Postern__Verdict *verdict, struct fault *fault)
+{
+	if (!verdict)
+		return true;
+	if (!is_known(&postern__decision__descriptor, verdict->decision))
+		return fault_permanent(
+			fault, "unknown decision %d", (int)verdict->decision);
+	for (size_t i = 0; i < verdict->n_findings; i++)
+		if (!is_known(&postern__decision__descriptor,
+			    verdict->findings[i]->decision))
+			return fault_permanent(
+				fault, "unknown decision in finding %zu", i);
+	return true;
+}
+
+static bool check_mail(const Postern__Mail *mail, struct fault *fault)
+{
+	if (!check_version(mail->version, fault) || !check_verdict(mail->verdict, fault))
+		return false;
+	if (!id_is_valid(slice_of(mail->id)))
+		return fault_permanent(fault, "mail without a valid id");
+	if (!lane_name(mail->lane))
+		return fault_permanent(fault, "unknown lane %d", (int)mail->lane);
+	if (!mail->envelope || mail->envelope->n_recipients == 0)
+		return fault_permanent(fault, "mail without recipients");
+	if (!mail->submission || mail->content.len == 0 || !*mail->app)
+		return fault_permanent(fault, "mail without submission, content or app");
+	return true;
+}
+
+Postern__Mail *mail_decode(struct arena *arena, struct slice record, struct fault *fault)
+{
+	Postern__Mail *mail = unpack(arena, &postern__mail__descriptor, record, fault);
+	return mail && check_mail(mail, fault) ? mail : NULL;
+}
+
+Postern__Event *event_decode(
+	struct arena *arena, struct slice record, struct fault *fault)
+{
+	Postern__Event *event = unpack(arena, &postern__event__descriptor, record, fault);
+	if (!event || !check_version(event->version, fault) ||
+		!check_verdict(event->verdict, fault))
+		return NULL;
+	if (!is_known(&postern__event_kind__descriptor, event->kind) ||
+		!is_known(&postern__lane__descriptor, event->lane)) {
+		fault_permanent(fault, "event of unknown kind or lane");
+		return NULL;
+	}
+	return event;
+}
+
+static bool check_policy(const Postern__Policy *policy)
+{
+	const ProtobufCEnumDescriptor *decision = &postern__decision__descriptor;
+	bool known = is_known(decision, policy->malware) &&
+		     is_known(decision, policy->encrypted) &&
+		     is_known(decision, policy->unscannable) &&
+		     (!policy->spam || is_known(decision, policy->spam->unavailable));
+	for (size_t i = 0; i < policy->n_rules; i++)
+		known = known && is_known(decision, policy->rules[i]->decision);
+	return known;
+}
+
+static bool check_object(const Postern__Object *object, struct fault *fault)
+{
+	if (!check_version(object->version, fault))
+		return false;
+	bool known = true;
+	switch (object->kind_case) {
+	case POSTERN__OBJECT__KIND_APP:
+		known = is_known(&postern__app_state__descriptor, object->app->state) &&
+			is_known(&postern__lane__descriptor, object->app->lane);
+		break;
+	case POSTERN__OBJECT__KIND_POLICY:
+		known = check_policy(object->policy);
+		break;
+	case POSTERN__OBJECT__KIND_ROUTE:
+		known = is_known(&postern__tls_mode__descriptor, object->route->tls);
+		break;
+	case POSTERN__OBJECT__KIND_DOMAIN:
+	case POSTERN__OBJECT__KIND_POOL:
+	case POSTERN__OBJECT__KIND_CREDENTIAL:
+		break;
+	case POSTERN__OBJECT__KIND__NOT_SET:
+	default:
+		return fault_permanent(fault, "control object of unknown kind");
+	}
+	return known ||
+	       fault_permanent(fault, "control object with a value not known here");
+}
+
+Postern__Object *object_decode(
+	struct arena *arena, struct slice record, struct fault *fault)
+{
+	Postern__Object *object = unpack(
+		arena, &postern__object__descriptor, record, fault);
+	return object && check_object(object, fault) ? object : NULL;
+}
+
+struct slice record_encode(struct arena *arena, const ProtobufCMessage *message)
+{
+	size_t size = protobuf_c_message_get_packed_size(message);
+	char *bytes = arena_alloc(arena, size ? size : 1);
+	protobuf_c_message_pack(message, (uint8_t *)bytes);
+	return (struct slice){ bytes, size };
+}
+
+/* Field 1 is `version`, a varint that fits one byte; field 2 is `id`. A writer that
+ * orders its fields otherwise (none of ours does) just isn't peeked into. */
+struct slice mail_peek_id(struct slice record)
+{
+	if (record.size < 4 + ID_LENGTH || record.data[0] != 0x08 ||
+		record.data[2] != 0x12 || record.data[3] != ID_LENGTH)
+		return (struct slice){ 0 };
+	struct slice id = { record.data + 4, ID_LENGTH };
+	return id_is_valid(id) ? id : (struct slice){ 0 };
+}
+
+void mail_prepend(struct arena *arena, Postern__Mail *mail, struct slice header)
+{
+	ProtobufCBinaryData *list = ARENA_ARRAY(
+		arena, ProtobufCBinaryData, mail->n_headers + 1);
+	if (mail->n_headers)
+		memcpy(list + 1, mail->headers, mail->n_headers * sizeof(*list));
+	list[0] = (ProtobufCBinaryData){ header.size, (uint8_t *)header.data };
+	mail->headers = list;
+	mail->n_headers++;
+}
+
+void mail_add_step(
+	struct arena *arena, Postern__Mail *mail, const char *stage, int64_t started_us)
+{
+	Postern__Step *step = ARENA_NEW(arena, Postern__Step);
+	postern__step__init(step);
+	step->stage = (char *)stage;
+	step->started_us = started_us;
+	step->finished_us = clock_unix_us();
+	Postern__Step **list = ARENA_ARRAY(arena, Postern__Step *, mail->n_steps + 1);
+	if (mail->n_steps)
+		memcpy(list, mail->steps, mail->n_steps * sizeof(*list));
+	list[mail->n_steps++] = step;
+	mail->steps = list;
+}
+
+size_t mail_size(const Postern__Mail *mail)
+{
+	size_t size = mail->content.len;
+	for (size_t i = 0; i < mail->n_headers; i++)
+		size += mail->headers[i].len;
+	return size;
+}
+
+/* The shard keeps one busy app from being bound to a single Kafka partition. */
+struct slice mail_key(struct arena *arena, const Postern__Mail *mail)
+{
+	size_t length = strlen(mail->id);
+	return slice_of(arena_printf(
+		arena, "%s/%c", mail->app, length ? mail->id[length - 1] : '0'));
+}

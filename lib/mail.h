@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Records of the bus as bytes and back: Mail, Event, Object. Decoding is strict (version,
+ * sizes, enum ranges, ids) and bounded, for a record may be damaged or hostile; a record
+ * that does not decode belongs in the dead-letter topic. Decoded messages live in the
+ * arena and share no memory with the record. */
+#ifndef LIB_MAIL_H
+#define LIB_MAIL_H
+
+#include "lib/arena.h"
+#include "lib/fault.h"
+#include "lib/slice.h"
+#include "proto/control.pb-c.h"
+#include "proto/event.pb-c.h"
+#include "proto/mail.pb-c.h"
+
+#define RECORD_VERSION 1
+
+/* NULL: FAULT_PERMANENT, with what is wrong. */
+Postern__Mail *mail_decode(struct arena *arena, struct slice record, struct fault *fault);
+Postern__Event *event_decode(
+	struct arena *arena, struct slice record, struct fault *fault);
+Postern__Object *object_decode(
+	struct arena *arena, struct slice record, struct fault *fault);
+
+/* Any message of proto/, packed into the arena. */
+struct slice record_encode(struct arena *arena, const ProtobufCMessage *message);
+
+/* Only the id of a Mail record, without decoding the rest; empty if there is none. */
+struct slice mail_peek_id(struct slice record);
+
+/* Puts `header` (whole, with its CRLF; borrowed) before the others. The list is made
+ * anew, so a shallow copy of a Mail may be changed so without touching the original. */
+void mail_prepend(struct arena *arena, Postern__Mail *mail, struct slice header);
+/* Appends a step that began at `started_us` and ends now; likewise on a shallow copy. */
+void mail_add_step(
+	struct arena *arena, Postern__Mail *mail, const char *stage, int64_t started_us);
+/* Size in bytes of headers and content together. */
+size_t mail_size(const Postern__Mail *mail);
+/* Key of the mail on the pipeline's topics: app and shard. */
+struct slice mail_key(struct arena *arena, const Postern__Mail *mail);
+
+#endif
