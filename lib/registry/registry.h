@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The current control objects, held in memory and following the topic `control`. Lookups
+ * are cheap enough for every command of every session. What they return is borrowed and
+ * stays unchanged until the loop's next turn: look up again, do not keep. */
+#ifndef LIB_REGISTRY_REGISTRY_H
+#define LIB_REGISTRY_REGISTRY_H
+
+#include "lib/fault.h"
+#include "lib/slice.h"
+#include "proto/control.pb-c.h"
+
+struct bus;
+struct log;
+struct loop;
+struct registry;
+
+/* `ready` is called once, when every object that there was is known. Records that can't
+ * be read are logged and skipped; the object keeps its last good state. */
+struct registry *registry_open(struct bus *bus, const struct log *log,
+	void (*ready)(void *with), void *with, struct fault *fault);
+void registry_close(struct registry *registry);
+
+/* NULL where there is none of that name. Names of domains and routes compare without
+ * case. */
+const Postern__App *registry_app(const struct registry *registry, struct slice name);
+const Postern__Domain *registry_domain(
+	const struct registry *registry, struct slice name);
+const Postern__Pool *registry_pool(const struct registry *registry, struct slice name);
+/* The route for exactly that domain and pool, else for the domain, else "*", else NULL.
+ */
+const Postern__DestinationRoute *registry_route(
+	const struct registry *registry, struct slice domain, struct slice pool);
+/* The app's policy: by name, else "default", else built-in (hold malware, encrypted and
+ * unscannable content; no DLP). Never NULL. */
+const Postern__Policy *registry_policy(
+	const struct registry *registry, struct slice name);
+/* The n-th credential of an app, from 0; NULL past the last. */
+const Postern__Credential *registry_credential(
+	const struct registry *registry, struct slice app, size_t n);
+
+/* Called after each change with the object's key ("app/shop"), and once more for each
+ * listener with the empty key when a listener is added. */
+typedef void registry_changed(void *with, struct slice key);
+void registry_listen(struct registry *registry, registry_changed *changed, void *with);
+/* Calls `seen` with every object whose key begins with `prefix`, in the order of the
+ * keys. */
+void registry_each(const struct registry *registry, struct slice prefix,
+	void (*seen)(void *with, struct slice key, const Postern__Object *object),
+	void *with);
+
+#endif
