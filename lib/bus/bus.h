@@ -85,6 +85,7 @@ struct bus_delivery {
 	int64_t published_ms; /* Unix ms */
 	unsigned attempt; /* 1 at first; grows with bus_return() and, where the engine can
 			   * know it (local), with the death of a member that had it */
+	struct bus_reader *reader; /* whose it is; NULL while browsing */
 };
 
 typedef void bus_taken(void *with, struct bus_delivery *delivery);
