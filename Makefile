@@ -26,6 +26,9 @@ CPPFLAGS := -D_GNU_SOURCE -I. -I$(B)/gen $(shell pkg-config --cflags $(PACKAGES)
 LDFLAGS  := -pie -pthread -Wl,--as-needed $(LDFLAGS.$(VARIANT))
 LDLIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
+# make V=1 shows the commands.
+Q = $(if $(V),,@echo '  $(1) $@';)
+
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -36,18 +39,18 @@ PROTO.h := $(patsubst %.proto,$(B)/gen/%.pb-c.h,$(wildcard proto/*.proto))
 PROTO.o := $(PROTO.h:.h=.o)
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: %.proto
 	@mkdir -p $(B)/gen
-	protoc-c --c_out=$(B)/gen $<
+	$(call Q,PROTO)protoc-c --c_out=$(B)/gen $<
 $(PROTO.o): %.o: %.c | $(PROTO.h)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-shadow -c -o $@ $<
+	$(call Q,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-shadow -c -o $@ $<
 
 $(B)/%.o: %.c | $(PROTO.h)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS.$(firstword $(subst /, ,$*))) -MMD -MP -c -o $@ $<
+	$(call Q,CC)$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS.$(firstword $(subst /, ,$*))) -MMD -MP -c -o $@ $<
 
 # ar keeps members that are gone, so every archive is made anew.
 %.a:
 	@mkdir -p $(@D) && rm -f $@
-	ar rcs $@ $^
+	$(call Q,AR)ar rcs $@ $^
 
 LIB := $(B)/lib.a
 LIB.c := $(wildcard lib/*.c lib/*/*.c)
@@ -63,16 +66,16 @@ $(1).registries := $$(foreach h,$$(wildcard $(2)/*.h),$$(if $$(wildcard $$(h:.h=
 $$(B)/$(1).a: $$($(1).c:%.c=$$(B)/%.o) $$(patsubst %,$$(B)/%/registry.o,$$($(1).registries))
 $$(B)/bin/$(1): $$(B)/$(2)/main.o $$(B)/$(1).a $$($(1).uses) $$(LIB)
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDFLAGS) -o $$@ $$^ $(3) $$(LDLIBS)
+	$$(call Q,LD)$$(CC) $$(LDFLAGS) -o $$@ $$^ $(3) $$(LDLIBS)
 $(1).libs := $(3)
 $(1): $$(B)/bin/$(1)
 .PHONY: $(1)
 endef
 $(B)/%/registry.c: tools/registry $$(wildcard $$*/*.c)
 	@mkdir -p $(@D)
-	tools/registry $* > $@
+	$(call Q,GEN)tools/registry $* > $@
 $(B)/%/registry.o: $(B)/%/registry.c | $(PROTO.h)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call Q,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 include $(wildcard services/*/service.mk cli/service.mk)
 include tests/tests.mk

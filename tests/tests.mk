@@ -9,22 +9,22 @@ $(1).tests := $$(wildcard tests/$(1)/test_*.c)
 $(1).helpers := $$(filter-out $$($(1).tests) tests/$(1)/fuzz_%.c,$$(wildcard tests/$(1)/*.c))
 $$(B)/tests/$(1)/runner.c: tools/test-runner $$($(1).tests)
 	@mkdir -p $$(@D)
-	tools/test-runner $$($(1).tests) > $$@
+	$$(call Q,GEN)tools/test-runner $$($(1).tests) > $$@
 $$(B)/tests/$(1)/run: $$(B)/tests/$(1)/runner.o $$($(1).tests:%.c=$$(B)/%.o) $$($(1).helpers:%.c=$$(B)/%.o) $$(filter $$(B)/$(1).a,$$(PROGRAMS:%=$$(B)/%.a)) $$($(1).uses) $$(LIB)
-	$$(CC) $$(LDFLAGS) -o $$@ $$^ $$($(1).libs) $$(CHECK_LIBS) $$(LDLIBS)
+	$$(call Q,LD)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$($(1).libs) $$(CHECK_LIBS) $$(LDLIBS)
 check-$(1): $$(B)/tests/$(1)/run
-	CK_FORK=$$(CK_FORK) $$<
+	@echo '  TEST $(1)'; $$<
 .PHONY: check-$(1)
 endef
 $(foreach component,$(COMPONENTS),$(eval $(call test_runner,$(component))))
 $(B)/tests/%/runner.o: $(B)/tests/%/runner.c
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call Q,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 FUZZERS := $(foreach f,$(wildcard tests/*/fuzz_*.c),$(subst /fuzz_,-,$(patsubst tests/%.c,%,$(f))))
 define fuzz_target
 $$(B)/fuzz/$(1)-$(2): $$(B)/tests/$(1)/fuzz_$(2).o $$(filter $$(B)/$(1).a,$$(PROGRAMS:%=$$(B)/%.a)) $$($(1).uses) $$(LIB)
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDFLAGS) -fsanitize=fuzzer -o $$@ $$^ $$($(1).libs) $$(LDLIBS)
+	$$(call Q,LD)$$(CC) $$(LDFLAGS) -fsanitize=fuzzer -o $$@ $$^ $$($(1).libs) $$(LDLIBS)
 endef
 $(foreach f,$(wildcard tests/*/fuzz_*.c),$(eval $(call fuzz_target,$(word 2,$(subst /, ,$(f))),$(patsubst fuzz_%.c,%,$(notdir $(f))))))
 
