@@ -91,8 +91,11 @@ run: setup $(if $(filter kafka,$(BUS)),setup-kafka)
 	@$(MAKE) --no-print-directory -s -j2 all
 	@tools/run $(if $(BUS),--bus $(BUS)) --bin $(B)/bin
 
+test: setup-test
+	@tools/test $(PARTS)
+
 format:
-	clang-format -i $(FORMATTED)
+	clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
 clean:
 	rm -rf build
 help:
@@ -100,8 +103,9 @@ help:
 ## make                build all programs into build/release/bin
 ## make run            install what is missing, start everything on loopback, send sample mail
 ## make run BUS=kafka  the same on a real Kafka broker, which it starts
+## make test           install what is missing, run all tests on both engines
 ## make format         clang-format everything
 ## make clean          remove build/
-.PHONY: all setup setup-kafka setup-test run format clean help
+.PHONY: all setup setup-kafka setup-test run test format clean help
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

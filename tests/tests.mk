@@ -29,7 +29,8 @@ endef
 $(foreach f,$(wildcard tests/*/fuzz_*.c),$(eval $(call fuzz_target,$(word 2,$(subst /, ,$(f))),$(patsubst fuzz_%.c,%,$(notdir $(f))))))
 
 check: $(COMPONENTS:%=check-%)
+runners: $(COMPONENTS:%=$(B)/tests/%/run)
 fuzzers: $(FUZZERS:%=$(B)/fuzz/%)
-.PHONY: check fuzzers
+.PHONY: check runners fuzzers
 ## make check          build and run the unit tests (VARIANT=asan: under ASan and UBSan)
 ## make check-NAME     those of one component: lib, smtp-gateway, scanner, …
