@@ -42,6 +42,11 @@ def wait_for(check, seconds, what):
         time.sleep(0.02)
 
 
+def is_listening(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Process:
     """A child with its log in a file. Its environment is kept, so it can be started again."""
 
@@ -178,6 +183,22 @@ class Stack:
             files.append(file)
         self.dns_port = int(self._tool("nsd", "start", folder, *files).split()[-1])
         self.settings["POSTERN_DNS_FORWARD"] = f"127.0.0.1:{self.dns_port}"
+
+    def start_redis(self):
+        """For the sender's delivery record. Keeps its data over a restart of the process."""
+        port = free_port()
+        folder = self.folder / "redis"
+        folder.mkdir()
+        self.redis = self.spawn("redis", ["redis-server", "--bind", "127.0.0.1", "--port", port,
+                                          "--dir", folder, "--appendonly", "yes"])
+        wait_for(lambda: is_listening(port), 10, "redis-server")
+        return f"redis:127.0.0.1:{port}"
+
+    def record(self):
+        """Where the sender keeps its delivery record: a table, or Redis beside Kafka."""
+        if self.bus.startswith("local:"):
+            return f"sqlite:{self.folder / 'deliveries.db'}"
+        return self.start_redis()
 
     def stop(self):
         """Drains in the order of the stream, then stops what Postern stood on."""
