@@ -72,7 +72,8 @@ class Postern(Stack):
         self.start_dns({DOMAIN: lines})
         self.destination = self.spawn("inbox", [
             "/usr/bin/python3", ROOT / "tests/pipeline/destination.py", "--port",
-            self.inbox_port, "--journal", self.journal_file])
+            self.inbox_port, "--journal", self.journal_file, "--store",
+            self.folder / "inbox"])
         self.posternctl("apply", "-f", "-", stdin=OBJECTS.format(port=self.inbox_port))
         for app in ("shop", "news"):
             self.secrets[app] = self.credential(app)
@@ -128,15 +129,22 @@ class Postern(Stack):
     # --- what became of it ----------------------------------------------------------------
 
     def arrivals(self):
-        """What the destination took, oldest first."""
+        """What the destination took, oldest first; each with the token of mail()."""
         if not self.journal_file.exists():
             return []
         with open(self.journal_file) as journal:
-            return [json.loads(line) for line in journal if line.endswith("\n")]
+            arrivals = [json.loads(line) for line in journal if line.endswith("\n")]
+        for arrival in arrivals:
+            arrival["token"] = arrival["message_id"].strip("<>").partition("@")[0]
+        return arrivals
+
+    def arrivals_of(self, token):
+        return [arrival for arrival in self.arrivals() if arrival["token"] == token]
 
     def arrival(self, token, seconds=30):
-        return wait_for(lambda: next((a for a in self.arrivals() if a.get("token") == token),
-                                     None), seconds, f"arrival of {token}")
+        """The first with that token, with its content."""
+        found = wait_for(lambda: self.arrivals_of(token), seconds, f"arrival of {token}")[0]
+        return {**found, "content": Path(found["file"]).read_bytes()}
 
     def wait_event(self, message_id, *kinds, seconds=30):
         return wait_for(lambda: next((e for e in self.events(message_id)
@@ -154,9 +162,9 @@ def postern(request, tmp_path_factory):
 
 
 def mail(token, text="Hello", subject="Hello", sender=f"orders@{DOMAIN}", extra=""):
-    """A message; the destination's journal names it by its X-Token field."""
+    """A message whose Message-ID names it in the destination's journal."""
     return (f"From: Shop <{sender}>\r\nTo: <ann@customer.example>\r\nSubject: {subject}\r\n"
-            f"X-Token: {token}\r\n{extra}\r\n{text}\r\n")
+            f"Message-ID: <{token}@{DOMAIN}>\r\n{extra}\r\n{text}\r\n")
 
 
 def now_us():

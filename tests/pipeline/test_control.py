@@ -29,7 +29,7 @@ def test_suspend_stops_an_app_within_a_second_everywhere(postern):
     assert "suspended" in held["reason"]
     postern.submit(mail("other-app"), app="news")
     assert postern.arrival("other-app")
-    assert not [a for a in postern.arrivals() if a.get("token") == "on-its-way"]
+    assert not postern.arrivals_of("on-its-way")
     postern.posternctl("app", "resume", "shop")
     postern.posternctl("quarantine", "release", on_its_way)
     assert postern.arrival("on-its-way")
@@ -133,4 +133,4 @@ def test_sigterm_drains(postern):
     for n in range(50):
         postern.arrival(f"drain-{n}")
     assert len({a["token"] for a in postern.arrivals()
-                if a.get("token", "").startswith("drain-")}) == 50
+                if a["token"].startswith("drain-")}) == 50

@@ -65,8 +65,7 @@ def test_a_thousand_messages_survive_the_kill_of_each_service(postern):
     def counts():
         arrived = {}
         for arrival in postern.arrivals():
-            token = arrival.get("token", "")
-            arrived[token] = arrived.get(token, 0) + 1
+            arrived[arrival["token"]] = arrived.get(arrival["token"], 0) + 1
         return arrived
     wait_for(lambda: clients.acknowledged.keys() <= counts().keys(), 120, "all arrivals")
     time.sleep(2)
