@@ -105,6 +105,14 @@ Postern__Event *event_decode(
 	return event;
 }
 
+Postern__DeadRecord *dead_record_decode(
+	struct arena *arena, struct slice record, struct fault *fault)
+{
+	Postern__DeadRecord *dead = unpack(
+		arena, &postern__dead_record__descriptor, record, fault);
+	return dead && check_version(dead->version, fault) ? dead : NULL;
+}
+
 static bool check_policy(const Postern__Policy *policy)
 {
 	const ProtobufCEnumDescriptor *decision = &postern__decision__descriptor;

@@ -20,6 +20,8 @@
 Postern__Mail *mail_decode(struct arena *arena, struct slice record, struct fault *fault);
 Postern__Event *event_decode(
 	struct arena *arena, struct slice record, struct fault *fault);
+Postern__DeadRecord *dead_record_decode(
+	struct arena *arena, struct slice record, struct fault *fault);
 Postern__Object *object_decode(
 	struct arena *arena, struct slice record, struct fault *fault);
 

@@ -16,7 +16,7 @@ struct metric;
  * Asking again for the same name and label gives the same metric. */
 struct metric *metric_counter(const char *name, const char *label, const char *help);
 struct metric *metric_gauge(const char *name, const char *label, const char *help);
-/* Buckets from 1 ms to 60 s, roughly 1, 2, 5. */
+/* Buckets from 1 ms to 60 s, roughly 1, 2, 5; shown in seconds, so the name ends so. */
 struct metric *metric_histogram(const char *name, const char *label, const char *help);
 
 void metric_add(struct metric *metric, int64_t count);

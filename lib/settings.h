@@ -24,6 +24,7 @@ enum setting_type {
 	SETTING_BYTES,    /* int64_t; suffix k, M, G (1024) allowed */
 	SETTING_DURATION, /* int64_t ms; suffix ms, s, m, h, d required */
 	SETTING_SWITCH,   /* bool; yes or no */
+	SETTING_CHOICE,   /* const char *; one of `choices` */
 };
 
 struct setting {
@@ -31,9 +32,10 @@ struct setting {
 	enum setting_type type;
 	size_t offset; /* of the field in the service's config struct */
 	const char
-		*fallback; /* the default as a user would write it; NULL: must be set */
-	int64_t min, max;  /* of numbers, bytes and durations; both 0: any from 0 up */
-	const char *help;  /* one sentence */
+		*fallback;   /* the default as a user would write it; NULL: must be set */
+	int64_t min, max;    /* of numbers, bytes and durations; both 0: any from 0 up */
+	const char *help;    /* one sentence */
+	const char *choices; /* of a SETTING_CHOICE: "debug info warning error" */
 };
 /* A table ends with a setting whose name is NULL. */
 
@@ -41,6 +43,10 @@ struct setting {
  * name, value, what is allowed. */
 bool settings_load(
 	const struct setting *table, void *config, struct arena *arena, FILE *errors);
+/* Calls `seen` for each variable of the environment that begins like this table's own
+ * (POSTERN_SENDER_) but is none of them; `nearest` is what was probably meant. */
+void settings_unknown(const struct setting *table,
+	void (*seen)(void *with, const char *name, const char *nearest), void *with);
 /* As text for --help-config. */
 void settings_print(const struct setting *table, FILE *out);
 /* As a Markdown table for docs/CONFIGURATION.md. */

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Records that must all become durable before a job may end: published together, those
+ * that fail for a while published again, reported once. Owned by the job; its callbacks
+ * from the bus may outlive the job, the records' bytes need not. Part of stage.h. */
+#ifndef LIB_OUTBOX_H
+#define LIB_OUTBOX_H
+
+#include "lib/bus/bus.h"
+
+struct loop;
+struct outbox;
+
+/* A list in the job's arena; key, value and topic as well. */
+struct outgoing {
+	struct outgoing *next;
+	struct bus_record record;
+};
+
+/* NULL: all are durable. FAULT_PERMANENT: one can never be published. FAULT_TEMPORARY:
+ * tried often enough. In the latter two some may be durable all the same. */
+typedef void outbox_done(void *with, const struct fault *fault);
+
+/* Calls `done` once, from the loop; the outbox is gone then. */
+struct outbox *outbox_publish(struct bus *bus, struct loop *loop,
+	const struct outgoing *list, outbox_done *done, void *with);
+/* Forget it: `done` is not called any more. Takes NULL. */
+void outbox_abandon(struct outbox *outbox);
+
+#endif
