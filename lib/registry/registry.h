@@ -6,13 +6,13 @@
 #ifndef LIB_REGISTRY_REGISTRY_H
 #define LIB_REGISTRY_REGISTRY_H
 
+#include "lib/arena.h"
 #include "lib/fault.h"
 #include "lib/slice.h"
 #include "proto/control.pb-c.h"
 
 struct bus;
 struct log;
-struct loop;
 struct registry;
 
 /* `ready` is called once, when every object that there was is known. Records that can't
@@ -21,14 +21,24 @@ struct registry *registry_open(struct bus *bus, const struct log *log,
 	void (*ready)(void *with), void *with, struct fault *fault);
 void registry_close(struct registry *registry);
 
+/* Without a bus: empty, and its owner tells it the records. An empty value deletes. Ends
+ * with registry_close() too. */
+struct registry *registry_new(const struct log *log);
+void registry_change(struct registry *registry, struct slice key, struct slice value);
+
+/* The key under which an object is published: "app/shop", "credential/shop/main",
+ * "route/example.com", "route/example.com/pool". Domains are lower case in it. Empty if
+ * the object has no kind. */
+struct slice object_key(struct arena *arena, const Postern__Object *object);
+
 /* NULL where there is none of that name. Names of domains and routes compare without
  * case. */
 const Postern__App *registry_app(const struct registry *registry, struct slice name);
 const Postern__Domain *registry_domain(
 	const struct registry *registry, struct slice name);
 const Postern__Pool *registry_pool(const struct registry *registry, struct slice name);
-/* The route for exactly that domain and pool, else for the domain, else "*", else NULL.
- */
+/* The route for exactly that domain and pool, else for the domain, else "*" with the
+ * pool, else "*", else NULL. */
 const Postern__DestinationRoute *registry_route(
 	const struct registry *registry, struct slice domain, struct slice pool);
 /* The app's policy: by name, else "default", else built-in (hold malware, encrypted and
