@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The load generator: what it is to send. */
+#ifndef TESTS_BENCH_LOAD_LOAD_H
+#define TESTS_BENCH_LOAD_LOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct load_plan {
+	unsigned short port;
+	const char *user, *secret, *from, *prefix, *domain, *out;
+	size_t connections, count, bytes;
+	unsigned domains;
+	double rate; /* messages a second; 0 = closed loop */
+	bool is_idle;
+};
+
+/* Returns the exit status: 0 if every message was answered with 250. Prints one JSON
+ * line. */
+int load_run(const struct load_plan *plan);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The benchmark's destination. */
+#ifndef TESTS_BENCH_SINK_SINK_H
+#define TESTS_BENCH_SINK_SINK_H
+
+#include <stddef.h>
+
+struct loop;
+
+enum sink_manner {
+	SINK_TAKES,
+	SINK_TARPITS,
+	SINK_DEFERS,
+	SINK_IS_SILENT,
+	SINK_MANNERS,
+};
+
+struct sink_plan {
+	int ports[SINK_MANNERS]; /* 0 = none */
+	const char *out, *samples;
+	size_t sample; /* every n-th is stored in `samples` */
+};
+
+struct sink *sink_open(const struct sink_plan *plan, struct loop *loop);
+void sink_close(struct sink *sink);
+
+#endif
