@@ -85,6 +85,8 @@ void buffer_consume(struct buffer *buffer, size_t count)
 
 struct slice buffer_slice(const struct buffer *buffer)
 {
+	if (!buffer->data)
+		return (struct slice){ 0 };
 	return (struct slice){ buffer->data + buffer->from, buffer->to - buffer->from };
 }
 

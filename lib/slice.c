@@ -37,6 +37,8 @@ struct slice slice_skip(struct slice slice, size_t count)
 {
 	if (count > slice.size)
 		count = slice.size;
+	if (count == 0)
+		return slice;
 	return (struct slice){ slice.data + count, slice.size - count };
 }
 
