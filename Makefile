@@ -94,6 +94,11 @@ run: setup $(if $(filter kafka,$(BUS)),setup-kafka)
 test: setup-test
 	@tools/test $(PARTS)
 
+bench:
+	@tools/install-packages bench
+	@$(MAKE) --no-print-directory -s -j2 all
+	@tests/bench/bench.py $(ARGS)
+
 format:
 	clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
 clean:
@@ -104,8 +109,9 @@ help:
 ## make run            install what is missing, start everything on loopback, send sample mail
 ## make run BUS=kafka  the same on a real Kafka broker, which it starts
 ## make test           install what is missing, run all tests on both engines
+## make bench          how fast, beside Postfix with OpenDKIM and clamav-milter
 ## make format         clang-format everything
 ## make clean          remove build/
-.PHONY: all setup setup-kafka setup-test run test format clean help
+.PHONY: all setup setup-kafka setup-test run test bench format clean help
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
