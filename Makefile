@@ -8,11 +8,13 @@ CC.release := gcc
 CC.debug   := gcc
 CC.asan    := clang
 CC.fuzz    := clang
+CC.chaos   := gcc
 CFLAGS.release := -O2 -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection
 CFLAGS.debug   := -O0
 CFLAGS.asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CFLAGS.fuzz    := $(CFLAGS.asan) -fsanitize=fuzzer-no-link -DFUZZING
 CFLAGS.tests    := -Wno-missing-prototypes
+CFLAGS.chaos   := -O2 -DCHAOS
 LDFLAGS.release := -Wl,-z,relro,-z,now
 LDFLAGS.asan    := -fsanitize=address,undefined
 LDFLAGS.fuzz    := $(LDFLAGS.asan)

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Faults on purpose, in test builds only (VARIANT=chaos); elsewhere these compile to
+ * nothing. POSTERN_KILL_AT=NAME[:N] kills the process with SIGKILL the N-th time it
+ * passes the point of that name, once for each file POSTERN_KILL_ONCE.
+ * POSTERN_BROKEN=NAME breaks a rule of the promise, so that the checker can prove that it
+ * would see it. */
+#ifndef LIB_CHAOS_H
+#define LIB_CHAOS_H
+
+#include <stdbool.h>
+
+#ifdef CHAOS
+void chaos_pass(const char *point);
+bool chaos_is_broken(const char *rule);
+#define KILL_POINT(point) chaos_pass(point)
+#define IS_BROKEN(rule)   chaos_is_broken(rule)
+#else
+#define KILL_POINT(point) ((void)0)
+#define IS_BROKEN(rule)   false
+#endif
+
+#endif
