@@ -55,7 +55,7 @@ $(B)/%.o: %.c | $(PROTO.h)
 	$(call Q,AR)ar rcs $@ $^
 
 LIB := $(B)/lib.a
-LIB.c := $(wildcard lib/*.c lib/*/*.c)
+LIB.c := $(wildcard lib/*.c lib/*/*.c lib/*/*/*.c)
 $(LIB): $(LIB.c:%.c=$(B)/%.o) $(PROTO.o)
 
 # $(call program,NAME,FOLDER,LIBRARIES): FOLDER's main.c over the archive of its other files. A

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/bus/local/reader.h"
+#include "lib/clock.h"
+#include "lib/memory.h"
+
+#define RETRY_MS      1000
+#define PEER_CHECK_MS 300
+/* A record that can't be read is tried again after this long. */
+#define UNREADABLE_MS 60000
+/* Time in one transaction for admitting a backlog. */
+#define ADMIT_MS 50
+
+struct haul {
+	struct claim claims[CLAIMS_AT_ONCE];
+	size_t count;
+	bool is_left; /* more is ready than was taken */
+};
+
+void delivery_free(struct local_delivery *delivery)
+{
+	free(delivery->bytes);
+	free(delivery);
+}
+
+static void source_close(struct source *source)
+{
+	database_close(&source->records);
+	database_close(&source->groups);
+	if (source->has_ear)
+		ear_close(source->reader->bus, &source->ear);
+	source->has_ear = false;
+	bell_close(&source->bell);
+	source->is_open = false;
+}
+
+static bool source_open(struct source *source, struct fault *fault)
+{
+	struct local_reader *reader = source->reader;
+	struct topic_place place = { reader->bus->folder, source->topic, &source->bell };
+	source->ear.wake = &reader->wake;
+	source->group = (struct group){ .groups = &source->groups,
+		.records = &source->records };
+	if (reader->member.fd < 0 &&
+		!member_join(&reader->member, reader->bus->folder, fault))
+		return false;
+	if (!bell_open(&source->bell, place.folder, place.topic, fault))
+		return false;
+	source->has_ear = ear_open(reader->bus, &source->ear, &source->bell, fault);
+	source->is_open =
+		source->has_ear &&
+		database_open(&source->records, &place, DATABASE_RECORDS_READER, fault) &&
+		database_open(&source->groups, &place, DATABASE_GROUPS, fault) &&
+		group_open(&source->group, slice_of(reader->group), fault);
+	source->group.member = reader->member.number;
+	if (!source->is_open)
+		source_close(source);
+	source->peers_ms = 1; /* members may have died while nobody was there */
+	source->may_have = source->has_news = true;
+	return source->is_open;
+}
+
+/* Everything is opened anew next time: the file may have been replaced, the disk changed.
+ */
+static bool rest(struct source *source, const struct fault *fault)
+{
+	trouble_report(source->reader->bus, &source->trouble, fault);
+	source_close(source);
+	source->retry_ms = clock_unix_ms() + RETRY_MS;
+	source->quota = 0;
+	return false;
+}
+
+static bool note_ended(struct source *source, bool *ret_is_returned, struct fault *fault)
+{
+	for (struct local_delivery *d = source->ended; d; d = d->next) {
+		bool is_settled = d->end == DELIVERY_SETTLED;
+		if (is_settled ? !group_settle(&source->group, d->id, fault)
+			       : !group_put_off(&source->group, d->id, d->due_ms,
+					 d->end == DELIVERY_RETURNED, fault))
+			return false;
+		*ret_is_returned |= !is_settled;
+	}
+	return true;
+}
+
+static void forget_ended(struct source *source)
+{
+	while (source->ended) {
+		struct local_delivery *next = source->ended->next;
+		delivery_free(source->ended);
+		source->ended = next;
+	}
+	source->last_ended = &source->ended;
+}
+
+static bool admit(struct source *source, struct fault *fault)
+{
+	int64_t until_ms = clock_monotonic_ms() + ADMIT_MS;
+	bool has_more = true;
+	while (has_more && clock_monotonic_ms() < until_ms)
+		if (!group_admit(&source->group, &has_more, fault))
+			return false;
+	source->has_news = has_more;
+	return true;
+}
+
+static bool exchange(struct source *source, struct haul *haul, struct fault *fault)
+{
+	struct local_reader *reader = source->reader;
+	struct claim_bounds bounds = { source->quota, 0, reader->held == 0 };
+	if (reader->held_bytes < reader->window_bytes)
+		bounds.bytes = reader->window_bytes - reader->held_bytes;
+	bool is_returned = false;
+	bool is_good = group_refresh(&source->group, fault) &&
+		       note_ended(source, &is_returned, fault) &&
+		       (!source->has_news || admit(source, fault)) &&
+		       group_promote(&source->group, clock_unix_ms(), fault) &&
+		       (!source->quota ||
+			       group_claim(&source->group, &bounds, haul->claims,
+				       &haul->count, &haul->is_left, fault)) &&
+		       group_next_due(&source->group, &source->next_due_ms, fault);
+	if (!is_good) {
+		database_rollback(&source->groups);
+		return false;
+	}
+	if (!database_commit(&source->groups, fault))
+		return false;
+	forget_ended(source);
+	/* Another member may be the one that has room for it, or must know the time. */
+	if (is_returned)
+		bell_ring(&source->bell);
+	return true;
+}
+
+/* In the loop, when the reader is paused or closed; the latter frees it again. */
+static void take_back(struct parcel *parcel)
+{
+	struct local_delivery *delivery =
+		(void *)((char *)parcel - offsetof(struct local_delivery, parcel));
+	struct local_reader *reader = delivery->source->reader;
+	delivery->end = DELIVERY_UNSEEN;
+	pthread_mutex_lock(&reader->bus->lock);
+	delivery->next = NULL;
+	*reader->last_ended = delivery;
+	reader->last_ended = &delivery->next;
+	pthread_cond_signal(&reader->wake);
+	pthread_mutex_unlock(&reader->bus->lock);
+}
+
+/* In the loop. */
+static void hand_over(struct parcel *parcel)
+{
+	struct local_delivery *delivery =
+		(void *)((char *)parcel - offsetof(struct local_delivery, parcel));
+	struct local_reader *reader = delivery->source->reader;
+	if (reader->is_paused) {
+		take_back(parcel);
+		return;
+	}
+	delivery->next = reader->in_hand;
+	if (delivery->next)
+		delivery->next->link = &delivery->next;
+	delivery->link = &reader->in_hand;
+	reader->in_hand = delivery;
+	reader->taken(reader->with, &delivery->base);
+}
+
+/* False: it could not be read, or is gone. A record with columns missing is delivered
+ * empty: the taker can't decode it and puts it where damaged records go. */
+static bool read_record(struct source *source, struct local_delivery *delivery,
+	bool *ret_is_done, struct fault *fault)
+{
+	sqlite3_stmt *row = database_query(&source->records, fault,
+		"SELECT time, key, value FROM record WHERE id = ?1", "i", delivery->id);
+	if (!row || !database_row(&source->records, row, ret_is_done, fault))
+		return false;
+	struct slice key = column_slice(row, 1), value = column_slice(row, 2);
+	delivery->base.published_ms = sqlite3_column_int64(row, 0);
+	delivery->bytes = memory_new(key.size + value.size + 1);
+	if (key.size)
+		memcpy(delivery->bytes, key.data, key.size);
+	if (value.size)
+		memcpy(delivery->bytes + key.size, value.data, value.size);
+	delivery->base.key = (struct slice){ delivery->bytes, key.size };
+	delivery->base.value = (struct slice){ delivery->bytes + key.size, value.size };
+	sqlite3_reset(row);
+	return true;
+}
+
+static bool deliver(struct source *source, const struct claim *claim, struct fault *fault)
+{
+	struct local_reader *reader = source->reader;
+	struct local_delivery *delivery = NEW(struct local_delivery);
+	delivery->base = (struct bus_delivery){
+		.topic = source->topic, .attempt = claim->attempt, .reader = &reader->base
+	};
+	delivery->parcel = (struct parcel){
+		.owner = reader, .open = hand_over, .discard = take_back
+	};
+	delivery->source = source;
+	delivery->id = claim->id;
+	delivery->size = claim->size;
+	bool is_gone = false;
+	if (read_record(source, delivery, &is_gone, fault)) {
+		reader->held++;
+		reader->held_bytes += claim->size;
+		outbox_send(reader->bus->outbox, &delivery->parcel);
+		return true;
+	}
+	delivery->end = is_gone ? DELIVERY_SETTLED : DELIVERY_UNSEEN;
+	delivery->due_ms = clock_unix_ms() + UNREADABLE_MS;
+	*source->last_ended = delivery;
+	source->last_ended = &delivery->next;
+	return is_gone;
+}
+
+static bool look_for_peers(struct source *source, struct fault *fault)
+{
+	int64_t peer;
+	if (!group_next_peer(&source->group, 0, &peer, fault))
+		return false;
+	if (!peer)
+		source->peers_ms = 0;
+	else if (!source->peers_ms)
+		source->peers_ms = clock_unix_ms() + PEER_CHECK_MS;
+	return true;
+}
+
+bool source_work(struct source *source)
+{
+	struct fault fault;
+	if (!source->is_open && !source_open(source, &fault))
+		return rest(source, &fault);
+	bool has_work = source->ended != NULL;
+	if (!has_work &&
+		!group_has_work(&source->group, clock_unix_ms(), &has_work, &fault))
+		return rest(source, &fault);
+	struct haul haul = { .count = 0 };
+	if (has_work && !(database_begin(&source->groups, &fault) &&
+				exchange(source, &haul, &fault)))
+		return rest(source, &fault);
+	if (!has_work)
+		source->has_news = false;
+	if (!look_for_peers(source, &fault) ||
+		(!has_work &&
+			!group_next_due(&source->group, &source->next_due_ms, &fault)))
+		return rest(source, &fault);
+	trouble_report(source->reader->bus, &source->trouble, NULL);
+	source->retry_ms = 0;
+	if (source->quota)
+		source->may_have = haul.is_left || source->has_news;
+	for (size_t i = 0; i < haul.count; i++)
+		if (!deliver(source, &haul.claims[i], &fault))
+			trouble_report(source->reader->bus, &source->trouble, &fault);
+	source->has_moved = haul.count > 0 || source->has_news ||
+			    (source->quota && !source->may_have);
+	source->quota = 0;
+	return true;
+}
+
+static bool release_dead(
+	struct source *source, bool *ret_has_released, struct fault *fault)
+{
+	for (int64_t peer = 0;;) {
+		if (!group_next_peer(&source->group, peer, &peer, fault))
+			return false;
+		if (!peer)
+			return true;
+		if (member_is_alive(&source->reader->member, peer))
+			continue;
+		if (!database_begin(&source->groups, fault))
+			return false;
+		if (!group_release(&source->group, peer, true, fault)) {
+			database_rollback(&source->groups);
+			return false;
+		}
+		if (!database_commit(&source->groups, fault))
+			return false;
+		*ret_has_released = true;
+	}
+}
+
+void source_check_peers(struct source *source)
+{
+	struct fault fault;
+	bool has_released = false;
+	source->peers_ms = 0;
+	if (!release_dead(source, &has_released, &fault) ||
+		!look_for_peers(source, &fault))
+		rest(source, &fault);
+	if (!has_released)
+		return;
+	source->may_have = true;
+	bell_ring(&source->bell);
+}
+
+void source_leave(struct source *source)
+{
+	if (source->is_open && database_begin(&source->groups, NULL)) {
+		bool is_returned = false;
+		bool is_good = note_ended(source, &is_returned, NULL) &&
+			       group_release(
+				       &source->group, source->group.member, false, NULL);
+		if (!is_good)
+			database_rollback(&source->groups);
+		else if (database_commit(&source->groups, NULL))
+			bell_ring(&source->bell);
+	}
+	forget_ended(source);
+	source_close(source);
+}
