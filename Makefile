@@ -101,6 +101,9 @@ bench:
 	@$(MAKE) --no-print-directory -s -j2 all
 	@tests/bench/bench.py $(ARGS)
 
+docs: all
+	@tools/configuration-docs
+
 format:
 	clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
 clean:
@@ -112,8 +115,9 @@ help:
 ## make run BUS=kafka  the same on a real Kafka broker, which it starts
 ## make test           install what is missing, run all tests on both engines
 ## make bench          how fast, beside Postfix with OpenDKIM and clamav-milter
+## make docs           write docs/CONFIGURATION.md anew
 ## make format         clang-format everything
 ## make clean          remove build/
-.PHONY: all setup setup-kafka setup-test run test bench format clean help
+.PHONY: all setup setup-kafka setup-test run test bench docs format clean help
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

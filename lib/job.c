@@ -28,7 +28,7 @@ struct job *job_new(struct stage *stage, struct bus_delivery *delivery)
 
 void job_free(struct job *job)
 {
-	outbox_abandon(job->outbox);
+	shipment_abandon(job->shipment);
 	arena_free(job->arena);
 	free(job);
 }

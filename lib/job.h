@@ -6,7 +6,7 @@
 #define LIB_JOB_H
 
 #include "lib/bus/bus.h"
-#include "lib/outbox.h"
+#include "lib/shipment.h"
 #include "lib/service.h"
 #include "lib/stage.h"
 
@@ -49,7 +49,7 @@ struct job {
 	int64_t due_ms; /* JOB_RETURNING: not before this time */
 	void *data;
 	struct outgoing *outputs, **outputs_end, *events, **events_end;
-	struct outbox *outbox;
+	struct shipment *shipment;
 	bool is_overdue; /* the watchdog has said so */
 };
 
@@ -60,6 +60,9 @@ void job_free(struct job *job);
 void job_note(struct job *job, const Postern__Event *event);
 /* Holds the job if its app may not send; true if it did. */
 bool job_hold_inactive(struct job *job);
+/* Doubles with the attempts, from 1 s to 5 minutes; the upper half is random, so that
+ * what failed together does not come back together. */
+int64_t job_retry_delay_ms(unsigned attempt);
 /* Takes the job off the stage, after its delivery has ended. */
 void stage_forget(struct stage *stage, struct job *job);
 

@@ -20,9 +20,7 @@ static void dead_letter(struct job *job, const char *reason);
 static void hold(struct job *job, const char *reason, const char *resume,
 	const Postern__Verdict *verdict);
 
-/* Doubles with the attempts; the upper half is random, so that what failed together does
- * not come back together. */
-static int64_t retry_delay_ms(unsigned attempt)
+int64_t job_retry_delay_ms(unsigned attempt)
 {
 	int64_t delay_ms = RETRY_FIRST_MS;
 	for (unsigned i = 1; i < attempt && delay_ms < RETRY_MOST_MS; i++)
@@ -80,7 +78,7 @@ static void end_unpublished(struct job *job, const struct fault *fault)
 	struct stage_metrics *metrics = &job->stage->metrics;
 	int64_t due_ms = job->due_ms;
 	if (job->state != JOB_RETURNING)
-		due_ms = clock_unix_ms() + retry_delay_ms(job->delivery->attempt);
+		due_ms = clock_unix_ms() + job_retry_delay_ms(job->delivery->attempt);
 	log_warning(&job->log, "can't publish, returned to be tried again",
 		FIELD("reason", fault->text), NUMBER("due_ms", due_ms));
 	give_back(job, due_ms, metrics->returned);
@@ -117,7 +115,7 @@ static void end_unpublishable(struct job *job, const struct fault *fault)
 static void on_published(void *with, const struct fault *fault)
 {
 	struct job *job = with;
-	job->outbox = NULL;
+	job->shipment = NULL;
 	if (!fault)
 		end_durable(job);
 	else if (fault->kind == FAULT_PERMANENT)
@@ -138,7 +136,7 @@ static void publish(struct job *job, enum job_state state, struct outgoing *list
 		end = &(*end)->next;
 	*end = job->events;
 	if (list)
-		job->outbox = outbox_publish(job->stage->process->bus,
+		job->shipment = shipment_send(job->stage->process->bus,
 			job->stage->process->loop, list, on_published, job);
 	else
 		end_durable(job);
@@ -182,7 +180,7 @@ void job_retry(struct job *job, int64_t after_ms, const char *why)
 	assert(job->state == JOB_WORKING);
 	unsigned attempt = job->delivery->attempt;
 	if (after_ms < 0)
-		after_ms = retry_delay_ms(attempt);
+		after_ms = job_retry_delay_ms(attempt);
 	job->due_ms = clock_unix_ms() + after_ms;
 	Postern__Event *event = job_new_event(job, POSTERN__EVENT_KIND__EVENT_DEFERRED);
 	event->reason = (char *)why;
@@ -197,7 +195,7 @@ void job_return(struct job *job, int64_t after_ms)
 {
 	assert(job->state == JOB_WORKING);
 	if (after_ms < 0)
-		after_ms = retry_delay_ms(job->delivery->attempt);
+		after_ms = job_retry_delay_ms(job->delivery->attempt);
 	job->due_ms = clock_unix_ms() + after_ms;
 	publish(job, JOB_RETURNING, NULL);
 }

@@ -54,7 +54,7 @@ static int print_markdown(const struct service *service)
 {
 	printf("## %s\n\n%s\n\n", service->name, service->summary);
 	settings_print_markdown(service->settings, stdout);
-	printf("\nAnd those that every service has:\n\n");
+	printf("\n## Every service\n\nThese settings are common to all services.\n\n");
 	settings_print_markdown(common_settings, stdout);
 	return STATUS_GOOD;
 }

@@ -3,13 +3,13 @@
  * Records that must all become durable before a job may end: published together, those
  * that fail for a while published again, reported once. Owned by the job; its callbacks
  * from the bus may outlive the job, the records' bytes need not. Part of stage.h. */
-#ifndef LIB_OUTBOX_H
-#define LIB_OUTBOX_H
+#ifndef LIB_SHIPMENT_H
+#define LIB_SHIPMENT_H
 
 #include "lib/bus/bus.h"
 
 struct loop;
-struct outbox;
+struct shipment;
 
 /* A list in the job's arena; key, value and topic as well. */
 struct outgoing {
@@ -19,12 +19,12 @@ struct outgoing {
 
 /* NULL: all are durable. FAULT_PERMANENT: one can never be published. FAULT_TEMPORARY:
  * tried often enough. In the latter two some may be durable all the same. */
-typedef void outbox_done(void *with, const struct fault *fault);
+typedef void shipment_done(void *with, const struct fault *fault);
 
-/* Calls `done` once, from the loop; the outbox is gone then. */
-struct outbox *outbox_publish(struct bus *bus, struct loop *loop,
-	const struct outgoing *list, outbox_done *done, void *with);
+/* Calls `done` once, from the loop; the shipment is gone then. */
+struct shipment *shipment_send(struct bus *bus, struct loop *loop,
+	const struct outgoing *list, shipment_done *done, void *with);
 /* Forget it: `done` is not called any more. Takes NULL. */
-void outbox_abandon(struct outbox *outbox);
+void shipment_abandon(struct shipment *shipment);
 
 #endif
