@@ -214,5 +214,5 @@ class Faults:
 def inject_local(bus_folder, topic, value):
     """Puts a raw record into a topic of the local engine, behind its back."""
     with sqlite3.connect(Path(bus_folder) / f"{topic}.db", timeout=10) as database:
-        database.execute("INSERT INTO record (key, value, due_ms, published_ms) "
-                         "VALUES ('chaos/0', ?, 0, ?)", (value, int(time.time() * 1000)))
+        database.execute("INSERT INTO record (time, due, key, value) VALUES (?, 0, ?, ?)",
+                         (int(time.time() * 1000), b"chaos/0", value))

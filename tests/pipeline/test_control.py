@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import mail, wait_for
+from postern import mail, wait_for
 
 
 def test_suspend_stops_an_app_within_a_second_everywhere(postern):

@@ -4,7 +4,7 @@ import smtplib
 import threading
 import time
 
-from conftest import mail, now_us, wait_for
+from postern import mail, now_us, wait_for
 
 MESSAGES, CLIENTS = 1000, 10
 

@@ -10,7 +10,7 @@ import subprocess
 import zipfile
 
 import pytest
-from conftest import ROOT, mail, wait_for
+from postern import ROOT, mail, wait_for
 
 EICAR = "X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 CARD = "4111 1111 1111 1111"
