@@ -185,6 +185,11 @@ const Postern__Credential *registry_credential(
 	return bunch && n < bunch->count ? bunch->credentials[n] : NULL;
 }
 
+const Postern__Object *registry_object(const struct registry *registry, struct slice key)
+{
+	return table_get(registry->objects, key);
+}
+
 static void bunch_free(struct bunch *bunch)
 {
 	free(bunch->credentials);

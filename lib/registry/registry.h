@@ -49,6 +49,9 @@ const Postern__Policy *registry_policy(
 const Postern__Credential *registry_credential(
 	const struct registry *registry, struct slice app, size_t n);
 
+/* Any object by its key; NULL if there is none. */
+const Postern__Object *registry_object(const struct registry *registry, struct slice key);
+
 /* Called after each change with the object's key ("app/shop"), and once more for each
  * listener with the empty key when a listener is added. */
 typedef void registry_changed(void *with, struct slice key);

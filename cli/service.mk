@@ -1,0 +1,1 @@
+$(eval $(call program,posternctl,cli,-lyaml -lidn2))
