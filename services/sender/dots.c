@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "services/sender/dots.h"
+
+#include <assert.h>
+#include <string.h>
+
+static const char final[] = "\r\n.\r\n";
+#define FINAL_SIZE (sizeof(final) - 1)
+
+static void skip_empty_parts(struct dots *dots)
+{
+	while (dots->part < dots->count && dots->offset == dots->parts[dots->part].size) {
+		dots->part++;
+		dots->offset = 0;
+	}
+}
+
+void dots_init(struct dots *dots, const struct slice *parts, size_t count)
+{
+	*dots = (struct dots){ .parts = parts, .count = count, .last = '\n' };
+	skip_empty_parts(dots);
+}
+
+/* A line's end is missing at the end of the content only if somebody upstream failed; it
+ * is added, for CRLF.CRLF is what ends the data. */
+static size_t final_from(const struct dots *dots)
+{
+	return dots->ended ? dots->ended : dots->last == '\n' ? 2 : 0;
+}
+
+bool dots_is_over(const struct dots *dots)
+{
+	return dots->ended == FINAL_SIZE;
+}
+
+/* The next piece without moving on. Dots are stuffed after a bare LF too: the content has
+ * none, but a receiver that took one for a line's end must not see an end of data. */
+static struct slice peek(const struct dots *dots)
+{
+	if (dots->part == dots->count) {
+		size_t from = final_from(dots);
+		return (struct slice){ final + from, FINAL_SIZE - from };
+	}
+	struct slice rest = slice_skip(dots->parts[dots->part], dots->offset);
+	if (rest.data[0] == '.' && dots->last == '\n' && !dots->is_stuffed)
+		return SLICE(".");
+	const char *found = memmem(rest.data, rest.size, "\n.", 2);
+	return found ? slice_head(rest, (size_t)(found - rest.data) + 1) : rest;
+}
+
+static void advance(struct dots *dots, struct slice piece)
+{
+	if (dots->part == dots->count) {
+		dots->ended = final_from(dots) + piece.size;
+		return;
+	}
+	struct slice rest = slice_skip(dots->parts[dots->part], dots->offset);
+	if (piece.data != rest.data) {
+		dots->is_stuffed = true;
+		return;
+	}
+	dots->is_stuffed = false;
+	dots->last = piece.data[piece.size - 1];
+	dots->offset += piece.size;
+	skip_empty_parts(dots);
+}
+
+bool dots_next(struct dots *dots, struct slice *ret_piece)
+{
+	if (dots_is_over(dots))
+		return false;
+	*ret_piece = peek(dots);
+	advance(dots, *ret_piece);
+	return true;
+}
+
+void dots_skip(struct dots *dots, size_t size)
+{
+	while (size) {
+		assert(!dots_is_over(dots));
+		struct slice piece = slice_head(peek(dots), size);
+		advance(dots, piece);
+		size -= piece.size;
+	}
+}

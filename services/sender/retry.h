@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * When to try again, and for how long. Pure functions: chance and clock are arguments. */
+#ifndef SERVICES_SENDER_RETRY_H
+#define SERVICES_SENDER_RETRY_H
+
+#include <stdint.h>
+
+#include "proto/mail.pb-c.h"
+
+/* Delay after the `attempt`-th attempt (from 1) of a message that this stage has had for
+ * `waited_ms`. It never exceeds that time by much: attempts that were no deliveries
+ * (restarts, a busy destination) don't lengthen it. `chance` is any random number; it
+ * spreads the delay by a fifth either way. */
+int64_t retry_delay_ms(
+	Postern__Lane lane, unsigned attempt, int64_t waited_ms, uint32_t chance);
+
+/* Back-off of a destination after `failures` connections in a row failed: 1 s, doubled
+ * each time up to 10 min, spread likewise. */
+int64_t retry_rest_ms(unsigned failures, uint32_t chance);
+
+/* Unix ms from which a message is given up: some time after it was accepted, or released
+ * from quarantine. `expire_ms` 0 = the lane's own: 4 h urgent, 2 days otherwise. */
+int64_t retry_expiry_ms(const Postern__Mail *mail, int64_t expire_ms);
+
+/* When this stage was first given the message, Unix ms. */
+int64_t retry_since_ms(const Postern__Mail *mail);
+
+#endif

@@ -1,0 +1,1 @@
+$(eval $(call program,sender,services/sender,-lidn2))
