@@ -29,7 +29,8 @@ struct file_watch {
 	struct watch *watch;
 	struct timer *quiet;
 	int64_t since_ms; /* monotonic: begin of this run of changes */
-	uint64_t print;   /* of what there was last */
+	uint64_t seen;    /* print of what there was at the last look */
+	uint64_t told;    /* and when it was last told */
 };
 
 /* FNV-1a */
@@ -78,15 +79,22 @@ static void watch_folder(struct file_watch *file_watch)
 	file_watch->folder = descriptor;
 }
 
+/* Whether it is quiet is judged by the content: the parent folder may be a busy one. */
 static void on_quiet(void *with)
 {
 	struct file_watch *file_watch = with;
-	file_watch->since_ms = 0;
 	watch_folder(file_watch);
 	uint64_t print = print_of(file_watch->path);
-	if (print == file_watch->print)
+	bool is_quiet = print == file_watch->seen ||
+			clock_monotonic_ms() >= file_watch->since_ms + MOST_MS;
+	file_watch->seen = print;
+	if (!is_quiet) {
+		timer_start(file_watch->quiet, QUIET_MS);
 		return;
-	file_watch->print = print;
+	}
+	if (print == file_watch->told)
+		return;
+	file_watch->told = print;
 	file_watch->changed(file_watch->with);
 }
 
@@ -97,11 +105,11 @@ static void on_change(void *with, unsigned what)
 	char events[4096];
 	while (read(file_watch->inotify, events, sizeof(events)) > 0)
 		;
-	int64_t now_ms = clock_monotonic_ms();
-	if (!file_watch->since_ms)
-		file_watch->since_ms = now_ms;
-	int64_t left_ms = file_watch->since_ms + MOST_MS - now_ms;
-	timer_start(file_watch->quiet, left_ms < QUIET_MS ? left_ms : QUIET_MS);
+	if (timer_is_running(file_watch->quiet))
+		return;
+	file_watch->since_ms = clock_monotonic_ms();
+	file_watch->seen = print_of(file_watch->path);
+	timer_start(file_watch->quiet, QUIET_MS);
 }
 
 static bool watch_parent(struct file_watch *file_watch, struct fault *fault)
@@ -144,7 +152,7 @@ struct file_watch *file_watch_new(struct loop *loop, const char *path, loop_call
 	file_watch->watch = watch_new(
 		loop, file_watch->inotify, LOOP_READ, on_change, file_watch);
 	watch_folder(file_watch);
-	file_watch->print = print_of(file_watch->path);
+	file_watch->told = print_of(file_watch->path);
 	return file_watch;
 }
 

@@ -12,7 +12,7 @@
 
 struct file_watch;
 
-/* Calls `changed` from the loop some 200 ms after a run of changes has ended (2 s after
+/* Calls `changed` from the loop 200 to 400 ms after a run of changes has ended (2 s after
  * it began at the latest), and only if name, size, inode or time of the file, or of a
  * file in the folder, differs from before. `path` may not exist yet; its parent folder
  * must. FAULT_PERMANENT otherwise. */

@@ -61,13 +61,23 @@ static void write_file(const char *name, const char *content)
 	fclose(file);
 }
 
-/* Runs until a change is reported, or 600 ms. */
-static int run(void)
+static int run(int64_t for_ms)
 {
 	calls = 0;
-	timer_start(deadline, 600);
+	timer_start(deadline, for_ms);
 	loop_run(loop);
+	timer_stop(deadline);
 	return calls;
+}
+
+static void expect_change(void)
+{
+	ck_assert_int_eq(run(20000), 1);
+}
+
+static void expect_silence(void)
+{
+	ck_assert_int_eq(run(600), 0);
 }
 
 START_TEST(a_file_that_is_written_or_replaced_is_seen)
@@ -78,12 +88,12 @@ START_TEST(a_file_that_is_written_or_replaced_is_seen)
 		loop, in_folder("key"), on_changed, NULL, &fault);
 	ck_assert_msg(watch != NULL, "%s", fault.text);
 	write_file("key", "second");
-	ck_assert_int_eq(run(), 1);
+	expect_change();
 	write_file("new", "third1");
 	ck_assert_int_eq(rename(in_folder("new"), in_folder("key")), 0);
-	ck_assert_int_eq(run(), 1);
+	expect_change();
 	unlink(in_folder("key"));
-	ck_assert_int_eq(run(), 1);
+	expect_change();
 	file_watch_free(watch);
 }
 END_TEST
@@ -94,7 +104,7 @@ START_TEST(another_file_beside_it_is_not_reported)
 	struct file_watch *watch = file_watch_new(
 		loop, in_folder("key"), on_changed, NULL, NULL);
 	write_file("other", "x");
-	ck_assert_int_eq(run(), 0);
+	expect_silence();
 	file_watch_free(watch);
 }
 END_TEST
@@ -107,10 +117,10 @@ START_TEST(a_run_of_changes_is_reported_once)
 		snprintf(name, sizeof(name), "key%d", i);
 		write_file(name, name);
 	}
-	ck_assert_int_eq(run(), 1);
-	ck_assert_int_eq(run(), 0);
+	expect_change();
+	expect_silence();
 	unlink(in_folder("key3"));
-	ck_assert_int_eq(run(), 1);
+	expect_change();
 	file_watch_free(watch);
 }
 END_TEST
@@ -128,7 +138,7 @@ START_TEST(a_symbolic_link_on_the_way_may_be_replaced)
 		loop, in_folder("key"), on_changed, NULL, NULL);
 	ck_assert_int_eq(symlink("v2", in_folder("data2")), 0);
 	ck_assert_int_eq(rename(in_folder("data2"), in_folder("data")), 0);
-	ck_assert_int_eq(run(), 1);
+	expect_change();
 	file_watch_free(watch);
 }
 END_TEST
@@ -139,9 +149,9 @@ START_TEST(a_folder_that_comes_late_is_watched)
 		loop, in_folder("keys/"), on_changed, NULL, NULL);
 	ck_assert_ptr_nonnull(watch);
 	mkdir(in_folder("keys"), 0700);
-	ck_assert_int_eq(run(), 1);
+	expect_change();
 	write_file("keys/a", "x");
-	ck_assert_int_eq(run(), 1);
+	expect_change();
 	file_watch_free(watch);
 }
 END_TEST
@@ -160,6 +170,7 @@ Suite *file_watch_suite(void)
 {
 	Suite *suite = suite_create("file_watch");
 	TCase *all = tcase_create("all");
+	tcase_set_timeout(all, 60);
 	tcase_add_checked_fixture(all, setup, teardown);
 	tcase_add_test(all, a_file_that_is_written_or_replaced_is_seen);
 	tcase_add_test(all, another_file_beside_it_is_not_reported);

@@ -166,7 +166,7 @@ static void expect_nothing_left(void)
 	close_stage();
 	works = 0;
 	open_stage(work_keep);
-	bench_run(300);
+	bench_run(100);
 	ck_assert_uint_eq(works, 0);
 }
 
