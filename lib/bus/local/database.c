@@ -16,6 +16,8 @@
 
 #define SCHEMA_VERSION 1
 #define LOCK_WAIT_MS   10000
+/* How long a checkpoint may hold up writers while it waits for readers. */
+#define CHECKPOINT_WAIT_MS 100
 /* The turnstile only hints: after this long the lock is tried anyway. */
 #define TURNSTILE_MS 50
 
@@ -25,7 +27,8 @@ static const char records_schema[] =
 	"CREATE TABLE record (id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL,"
 	" due INTEGER NOT NULL, key BLOB, value BLOB);"
 	"CREATE INDEX record_time ON record (time);"
-	"CREATE INDEX record_key ON record (key, time);";
+	"CREATE INDEX record_key ON record (key, time);"
+	"CREATE INDEX record_tombstone ON record (time) WHERE value = x'';";
 
 /* pending holds what lies below a group's position and is not settled. due 0: ready, in
  * the order of tag; due set: waits for that time; member set: in that member's hands. */
@@ -79,6 +82,15 @@ static int wait_for_lock(void *with, int count)
 	return 1;
 }
 
+static int note_pages(void *with, sqlite3 *handle, const char *name, int pages)
+{
+	struct database *database = with;
+	(void)handle;
+	(void)name;
+	database->wal_pages = pages;
+	return SQLITE_OK;
+}
+
 /* The file is made here and not by SQLite: private, and where root makes it (posternctl)
  * it still belongs to whom the folder belongs. O_EXCL, for closing a second descriptor of
  * a database in use would drop SQLite's locks. */
@@ -114,7 +126,7 @@ static bool prepare_schema(
 	struct database *database, enum database_kind kind, struct fault *fault)
 {
 	int64_t version;
-	if (!execute(database, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=1000;",
+	if (!execute(database, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0;",
 		    fault) ||
 		!database_number(database, fault, &version, "PRAGMA user_version", ""))
 		return false;
@@ -143,6 +155,7 @@ static bool open_handle(struct database *database, const struct topic_place *pla
 	sqlite3_extended_result_codes(database->handle, 1);
 	sqlite3_busy_handler(database->handle, wait_for_lock, database);
 	database->give_up_ms = clock_monotonic_ms() + LOCK_WAIT_MS;
+	sqlite3_wal_hook(database->handle, note_pages, database);
 	/* Until the file is whole its commits are synced, whoever makes it. */
 	return execute(database, "PRAGMA synchronous=FULL", fault) &&
 	       prepare_schema(database, kind, fault) &&
@@ -297,6 +310,20 @@ void database_rollback(struct database *database)
 	if (!sqlite3_get_autocommit(database->handle))
 		database_run(database, NULL, "ROLLBACK", "");
 	turnstile_pass(database->turnstile);
+}
+
+bool database_checkpoint(struct database *database, int mode, struct fault *fault)
+{
+	int pages = 0;
+	database->give_up_ms = clock_monotonic_ms() + CHECKPOINT_WAIT_MS;
+	database->seen = turnstile_look(database->turnstile);
+	int result = sqlite3_wal_checkpoint_v2(
+		database->handle, NULL, mode, &pages, NULL);
+	turnstile_pass(database->turnstile);
+	if (result == SQLITE_OK)
+		database->wal_pages = pages;
+	return result == SQLITE_OK || (result & 0xff) == SQLITE_BUSY ||
+	       explain(database, fault);
 }
 
 struct slice column_slice(sqlite3_stmt *statement, int column)

@@ -18,6 +18,7 @@ struct database {
 	char *path;
 	uint32_t *turnstile;
 	uint32_t seen;
+	int wal_pages;      /* after the last commit */
 	int64_t give_up_ms; /* when to stop waiting for the write lock */
 	struct {
 		const char *sql;
@@ -62,6 +63,9 @@ bool database_begin(struct database *database, struct fault *fault);
 /* On failure it is rolled back. */
 bool database_commit(struct database *database, struct fault *fault);
 void database_rollback(struct database *database);
+
+/* A checkpoint that can't be had now, for others are at work, is no failure. */
+bool database_checkpoint(struct database *database, int mode, struct fault *fault);
 
 struct slice column_slice(sqlite3_stmt *statement, int column);
 

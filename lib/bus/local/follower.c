@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
+#include "lib/bus/local/keeper.h"
 #include "lib/bus/local/walk.h"
 #include "lib/memory.h"
 
@@ -72,6 +73,7 @@ struct bus_follower *local_follow(struct bus *bus, const char *topic,
 	follower->calls = calls;
 	follower->with = with;
 	follower->start = -1;
+	keeper_add((struct local_bus *)bus, topic);
 	walk_start(&follower->walk, (struct local_bus *)bus, &plan, topic);
 	return &follower->base;
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/bus/local/keeper.h"
 #include "lib/memory.h"
 
 void local_thread_start(pthread_t *ret_thread, void *(*body)(void *), void *with)
@@ -111,6 +112,7 @@ static void local_close(struct bus *base)
 {
 	struct local_bus *bus = (struct local_bus *)base;
 	local_writers_close(bus);
+	keeper_close(bus);
 	bell_tower_close(bus->tower);
 	outbox_free(bus->outbox);
 	pthread_mutex_destroy(&bus->lock);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "lib/bus/local/keeper.h"
 #include "lib/clock.h"
 #include "lib/memory.h"
 
@@ -193,6 +194,7 @@ struct bus_reader *local_subscribe(struct bus *base, const struct bus_subscripti
 			.may_have = true };
 		source->last_ended = &source->ended;
 		trouble_join(bus, &source->trouble);
+		keeper_add(bus, source->topic);
 	}
 	local_thread_start(&reader->thread, read_on, reader);
 	return &reader->base;

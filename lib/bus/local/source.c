@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bus/local/keeper.h"
 #include "lib/bus/local/reader.h"
 #include "lib/clock.h"
 #include "lib/memory.h"
@@ -229,35 +230,39 @@ static bool look_for_peers(struct source *source, struct fault *fault)
 	return true;
 }
 
-bool source_work(struct source *source)
+static bool work(struct source *source, struct haul *haul, struct fault *fault)
 {
-	struct fault fault;
-	if (!source->is_open && !source_open(source, &fault))
-		return rest(source, &fault);
 	bool has_work = source->ended != NULL;
 	if (!has_work &&
-		!group_has_work(&source->group, clock_unix_ms(), &has_work, &fault))
-		return rest(source, &fault);
-	struct haul haul = { .count = 0 };
-	if (has_work && !(database_begin(&source->groups, &fault) &&
-				exchange(source, &haul, &fault)))
-		return rest(source, &fault);
-	if (!has_work)
+		!group_has_work(&source->group, clock_unix_ms(), &has_work, fault))
+		return false;
+	if (!has_work) {
 		source->has_news = false;
-	if (!look_for_peers(source, &fault) ||
-		(!has_work &&
-			!group_next_due(&source->group, &source->next_due_ms, &fault)))
+		return group_next_due(&source->group, &source->next_due_ms, fault);
+	}
+	if (!database_begin(&source->groups, fault) || !exchange(source, haul, fault))
+		return false;
+	keeper_look(source->reader->bus, source->topic, &source->groups);
+	return true;
+}
+
+bool source_work(struct source *source)
+{
+	struct fault fault = { 0 };
+	struct haul haul = { .count = 0 };
+	if ((!source->is_open && !source_open(source, &fault)) ||
+		!work(source, &haul, &fault) || !look_for_peers(source, &fault))
 		return rest(source, &fault);
-	trouble_report(source->reader->bus, &source->trouble, NULL);
-	source->retry_ms = 0;
 	if (source->quota)
 		source->may_have = haul.is_left || source->has_news;
-	for (size_t i = 0; i < haul.count; i++)
-		if (!deliver(source, &haul.claims[i], &fault))
-			trouble_report(source->reader->bus, &source->trouble, &fault);
 	source->has_moved = haul.count > 0 || source->has_news ||
 			    (source->quota && !source->may_have);
 	source->quota = 0;
+	source->retry_ms = 0;
+	bool is_good = true;
+	for (size_t i = 0; i < haul.count; i++)
+		is_good &= deliver(source, &haul.claims[i], &fault);
+	trouble_report(source->reader->bus, &source->trouble, is_good ? NULL : &fault);
 	return true;
 }
 

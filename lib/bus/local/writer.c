@@ -2,8 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/bus/local/database.h"
-#include "lib/bus/local/local.h"
+#include "lib/bus/local/keeper.h"
 #include "lib/clock.h"
 #include "lib/memory.h"
 
@@ -137,8 +136,10 @@ static void commit_queue(struct local_writer *writer)
 	is_good = is_good && write_batch(writer, batch, &fault);
 	for (struct parcel *parcel = batch; parcel && !is_good; parcel = parcel->next)
 		publication_of(parcel)->fault = fault;
-	if (is_good)
+	if (is_good) {
 		bell_ring(&writer->bell);
+		keeper_look(writer->bus, writer->topic, &writer->records);
+	}
 	trouble_report(writer->bus, &writer->trouble, is_good ? NULL : &fault);
 	outbox_send(writer->bus->outbox, batch);
 	if (!is_good)
@@ -203,6 +204,7 @@ static struct local_writer *find_writer(struct local_bus *bus, const char *topic
 	pthread_cond_init(&writer->wake, NULL);
 	trouble_join(bus, &writer->trouble);
 	bus->writers = writer;
+	keeper_add(bus, topic);
 	local_thread_start(&writer->thread, write_on, writer);
 	return writer;
 }
