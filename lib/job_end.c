@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "lib/chaos.h"
 #include "lib/clock.h"
 #include "lib/job.h"
 #include "lib/mail.h"
@@ -38,6 +39,7 @@ static void settle(struct job *job, struct metric *result)
 		metric_observe_ms(stage->metrics.age,
 			(double)(clock_unix_us() - job->mail->submission->received_us) /
 				1000);
+	KILL_POINT("stage.before_settle");
 	bus_settle(job->delivery);
 	stage_forget(stage, job);
 }
@@ -135,10 +137,14 @@ static void publish(struct job *job, enum job_state state, struct outgoing *list
 	while (*end)
 		end = &(*end)->next;
 	*end = job->events;
-	if (list)
-		job->shipment = shipment_send(job->stage->process->bus,
-			job->stage->process->loop, list, on_published, job);
-	else
+	if (!list) {
+		end_durable(job);
+		return;
+	}
+	job->shipment = shipment_send(job->stage->process->bus, job->stage->process->loop,
+		list, on_published, job);
+	KILL_POINT("stage.after_publish");
+	if (IS_BROKEN("settle_early"))
 		end_durable(job);
 }
 

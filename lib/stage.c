@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "lib/chaos.h"
 #include "lib/clock.h"
 #include "lib/job.h"
 #include "lib/loop.h"
@@ -61,6 +62,7 @@ static void on_taken(void *with, struct bus_delivery *delivery)
 	stage->jobs = job;
 	metric_add(stage->metrics.taken, 1);
 	metric_set(stage->metrics.in_hand, ++stage->in_hand);
+	KILL_POINT("stage.after_take");
 	work_on(job);
 }
 
