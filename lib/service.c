@@ -19,6 +19,7 @@
 #include "lib/version.h"
 
 #define CATCH_UP_PATIENCE_MS 5000
+#define PULSE_MS             2000
 
 enum life_state {
 	LIFE_CATCHING_UP, /* until every control object is known */
@@ -37,7 +38,8 @@ struct life {
 	bool is_open;
 	int status;
 	struct probe *probe;
-	struct timer *patience;
+	struct timer *patience, *pulse;
+	bool is_bus_ill;    /* and that has been logged */
 	int64_t started_ms; /* monotonic */
 	struct log_field fields[3];
 	struct watch *signals[3];
@@ -171,6 +173,24 @@ static void on_patience(void *with)
 	timer_start(life->patience, CATCH_UP_PATIENCE_MS);
 }
 
+/* An operator hears of an outage when it begins, not when the first message suffers. */
+static void on_pulse(void *with)
+{
+	struct life *life = with;
+	struct fault why = { 0 };
+	bool is_healthy = bus_is_healthy(life->process.bus, &why);
+	metric_set(metric_gauge("postern_bus_healthy", NULL,
+			   "1 while the bus answers, else 0."),
+		is_healthy);
+	if (!is_healthy && !life->is_bus_ill)
+		log_warning(log_of(life), "the bus is not healthy, waiting for it",
+			FIELD("bus", life->options.bus), FIELD("reason", why.text));
+	else if (is_healthy && life->is_bus_ill)
+		log_info(log_of(life), "the bus is healthy again");
+	life->is_bus_ill = !is_healthy;
+	timer_start(life->pulse, PULSE_MS);
+}
+
 static void watch_signals(struct life *life)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -201,7 +221,7 @@ static bool open_process(struct life *life, struct fault *fault)
 		.topics = postern_topics };
 	process->bus = bus_open(&bus, process->loop, fault);
 	if (!process->bus)
-		return false;
+		return fault_within(fault, "POSTERN_BUS");
 	if (*life->options.http) {
 		life->probe = probe_open(
 			process->loop, life->options.http, is_ready, life, fault);
@@ -210,6 +230,7 @@ static bool open_process(struct life *life, struct fault *fault)
 		log_info(log_of(life), "probes are served",
 			FIELD("address", probe_address(life->probe)));
 	}
+	timer_start(life->pulse, PULSE_MS);
 	timer_start(life->patience, CATCH_UP_PATIENCE_MS);
 	process->registry = registry_open(
 		process->bus, log_of(life), on_caught_up, life, fault);
@@ -227,6 +248,7 @@ static void close_process(struct life *life)
 	for (size_t i = 0; i < 3; i++)
 		watch_free(life->signals[i]);
 	timer_free(life->patience);
+	timer_free(life->pulse);
 	loop_free(life->process.loop);
 }
 
@@ -236,6 +258,7 @@ static int run_life(struct life *life)
 	life->started_ms = clock_monotonic_ms();
 	process->loop = loop_new();
 	life->patience = timer_new(process->loop, on_patience, life);
+	life->pulse = timer_new(process->loop, on_pulse, life);
 	watch_signals(life);
 	count_build(life);
 	service_options_warn(life->service, log_of(life));
