@@ -66,9 +66,8 @@ static void publish(struct bus *bus, const struct bus_record *record,
 
 static void settle(struct bus_delivery *delivery)
 {
-	if (bench.dies_at_settle)
+	if (++bench.settled == bench.dies_at_settle)
 		kill(getpid(), SIGKILL);
-	bench.settled++;
 	bench.durable_at_settle = bench.published;
 	real->settle(delivery);
 }

@@ -25,7 +25,7 @@ struct bench {
 	unsigned durable_at_settle;
 	unsigned settled, returned;
 	int64_t returned_due_ms;
-	bool dies_at_settle;
+	unsigned dies_at_settle; /* the n-th; 0: never */
 };
 
 extern struct bench bench;

@@ -235,14 +235,14 @@ START_TEST(an_announcement_is_out_before_the_end)
 END_TEST
 
 /* In a process of its own, which dies where `dies_at_settle` or `work` says. */
-static void die_elsewhere(void (*work)(void *with, struct job *job))
+static void die_elsewhere(void (*work)(void *with, struct job *job), unsigned settle)
 {
 	bench_close();
 	pid_t child = fork();
 	if (child == 0) {
 		bench_open(folder);
 		bench_app("shop", POSTERN__APP_STATE__APP_ACTIVE, "");
-		bench.dies_at_settle = true;
+		bench.dies_at_settle = settle;
 		open_stage(work);
 		bench_run(SOON);
 		_exit(1);
@@ -275,7 +275,7 @@ static void (*const deaths[])(
 START_TEST(a_mail_survives_the_death_of_the_process)
 {
 	struct id id = bench_publish_mail(IN, "shop", CONTENT);
-	die_elsewhere(deaths[_i]);
+	die_elsewhere(deaths[_i], 1);
 	/* After `work_finish` it was durable, but not settled. */
 	if (deaths[_i] == work_finish)
 		ck_assert_str_eq(mail_in(OUT)->id, id.text);
@@ -286,6 +286,40 @@ START_TEST(a_mail_survives_the_death_of_the_process)
 	ck_assert_uint_ge(copies, 1);
 	for (size_t i = 0; i < copies; i++)
 		ck_assert(slice_equal(mail_peek_id(records[i].value), slice_of(id.text)));
+	expect_nothing_left();
+}
+END_TEST
+
+#define MAILS 30
+
+static unsigned wanted;
+
+static bool enough_settled(void)
+{
+	return bench.settled >= wanted;
+}
+
+START_TEST(a_death_among_many_mails_loses_none)
+{
+	struct id ids[MAILS];
+	for (size_t i = 0; i < MAILS; i++)
+		ids[i] = bench_publish_mail(IN, "shop", CONTENT);
+	die_elsewhere(work_finish, (unsigned)_i);
+	struct bench_record records[2 * MAILS];
+	size_t before = bench_read(OUT, records, 2 * MAILS);
+	ck_assert_uint_ge(before, (size_t)_i);
+	open_stage(work_finish);
+	wanted = MAILS - ((unsigned)_i - 1);
+	ck_assert(bench_wait(enough_settled, SOON));
+	bench_run(50);
+	size_t copies = bench_read(OUT, records, 2 * MAILS);
+	for (size_t i = 0; i < MAILS; i++) {
+		size_t found = 0;
+		for (size_t j = 0; j < copies; j++)
+			found += slice_equal(
+				mail_peek_id(records[j].value), slice_of(ids[i].text));
+		ck_assert_msg(found >= 1, "mail %zu of %d is lost", i, MAILS);
+	}
 	expect_nothing_left();
 }
 END_TEST
@@ -655,6 +689,7 @@ Suite *stage_suite(void)
 	tcase_add_test(all, an_announcement_is_out_before_the_end);
 	tcase_add_loop_test(
 		all, a_mail_survives_the_death_of_the_process, 0, ROWS(deaths));
+	tcase_add_loop_test(all, a_death_among_many_mails_loses_none, 1, 4);
 	tcase_add_loop_test(
 		all, a_damaged_record_goes_to_the_dead_and_others_pass, 0, ROWS(damages));
 	tcase_add_test(all, a_dead_letter_that_can_not_be_published_stops_nothing);
