@@ -36,6 +36,8 @@ struct shipment {
  * they are kept reachable until the process ends. */
 static struct shipment *abandoned;
 
+static struct metric *retries;
+
 static void publish_all(struct shipment *shipment);
 
 static void shipment_free(struct shipment *shipment)
@@ -69,9 +71,7 @@ static void finish_try(struct shipment *shipment)
 		shipment_free(shipment);
 		return;
 	}
-	metric_add(metric_counter("postern_publish_retries_total", NULL,
-			   "Times that outputs of a job had to be published again."),
-		1);
+	metric_add(retries, 1);
 	if (!shipment->again)
 		shipment->again = timer_new(shipment->loop, publish_again, shipment);
 	int64_t delay_ms = FIRST_DELAY_MS << (shipment->tries - 1);
@@ -109,6 +109,9 @@ static void publish_all(struct shipment *shipment)
 struct shipment *shipment_send(struct bus *bus, struct loop *loop,
 	const struct outgoing *list, shipment_done *done, void *with)
 {
+	if (!retries)
+		retries = metric_counter("postern_publish_retries_total", NULL,
+			"Times that outputs of a job had to be published again.");
 	size_t count = 0;
 	for (const struct outgoing *o = list; o; o = o->next)
 		count++;
