@@ -22,7 +22,7 @@ static const struct setting common_settings[] = {
 	{ "POSTERN_LOG_LEVEL", SETTING_CHOICE, FIELD_AT(log_level), "info", 0, 0,
 		"Least level of the lines that are logged to stderr.",
 		"debug info warning error" },
-	{ "POSTERN_DRAIN_TIMEOUT", SETTING_DURATION, FIELD_AT(drain_timeout_ms), "30s", 0,
+	{ "POSTERN_DRAIN_TIMEOUT", SETTING_DURATION, FIELD_AT(drain_timeout_ms), "25s", 0,
 		3600000,
 		"How long work in hand may go on after SIGTERM; what is not done by then "
 		"is redelivered." },
