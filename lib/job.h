@@ -14,6 +14,7 @@ struct stage {
 	struct process *process;
 	struct stage_plan plan;
 	struct arena *arena;
+	struct shipper shipper;
 	struct bus_reader *reader;
 	struct job *jobs; /* in hand, newest first */
 	unsigned in_hand;

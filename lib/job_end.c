@@ -141,8 +141,7 @@ static void publish(struct job *job, enum job_state state, struct outgoing *list
 		end_durable(job);
 		return;
 	}
-	job->shipment = shipment_send(job->stage->process->bus, job->stage->process->loop,
-		list, on_published, job);
+	job->shipment = shipment_send(&job->stage->shipper, list, on_published, job);
 	KILL_POINT("stage.after_publish");
 	if (IS_BROKEN("settle_early"))
 		end_durable(job);

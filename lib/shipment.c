@@ -7,9 +7,6 @@
 #include "lib/memory.h"
 #include "lib/metrics.h"
 
-/* 0.1 s, doubled up to 10 s: two minutes in all. While nothing can be published, taking
- * other messages instead would not help, and returning this one would fail as well. */
-#define TRIES          20
 #define FIRST_DELAY_MS 100
 #define MOST_DELAY_MS  10000
 
@@ -21,8 +18,7 @@ struct entry {
 
 struct shipment {
 	struct shipment *next; /* in `abandoned` */
-	struct bus *bus;
-	struct loop *loop;
+	struct shipper by;
 	shipment_done *done; /* NULL: abandoned */
 	void *with;
 	struct timer *again; /* made at the first failure */
@@ -64,7 +60,7 @@ static void finish_try(struct shipment *shipment)
 {
 	enum fault_kind kind = shipment->fault.kind;
 	bool is_over = kind == FAULT_NONE || kind == FAULT_PERMANENT ||
-		       shipment->tries >= TRIES;
+		       shipment->tries >= shipment->by.tries;
 	if (is_over) {
 		shipment->done(
 			shipment->with, kind == FAULT_NONE ? NULL : &shipment->fault);
@@ -73,7 +69,7 @@ static void finish_try(struct shipment *shipment)
 	}
 	metric_add(retries, 1);
 	if (!shipment->again)
-		shipment->again = timer_new(shipment->loop, publish_again, shipment);
+		shipment->again = timer_new(shipment->by.loop, publish_again, shipment);
 	int64_t delay_ms = FIRST_DELAY_MS << (shipment->tries - 1);
 	timer_start(shipment->again, delay_ms < MOST_DELAY_MS ? delay_ms : MOST_DELAY_MS);
 }
@@ -102,12 +98,12 @@ static void publish_all(struct shipment *shipment)
 		shipment->in_flight += !shipment->entries[i].is_durable;
 	for (size_t i = 0; i < shipment->count; i++)
 		if (!shipment->entries[i].is_durable)
-			bus_publish(shipment->bus, &shipment->entries[i].record,
+			bus_publish(shipment->by.bus, &shipment->entries[i].record,
 				on_published, &shipment->entries[i]);
 }
 
-struct shipment *shipment_send(struct bus *bus, struct loop *loop,
-	const struct outgoing *list, shipment_done *done, void *with)
+struct shipment *shipment_send(const struct shipper *shipper, const struct outgoing *list,
+	shipment_done *done, void *with)
 {
 	if (!retries)
 		retries = metric_counter("postern_publish_retries_total", NULL,
@@ -118,7 +114,7 @@ struct shipment *shipment_send(struct bus *bus, struct loop *loop,
 	struct shipment *shipment = memory_new(
 		sizeof(*shipment) + count * sizeof(struct entry));
 	*shipment = (struct shipment){
-		.bus = bus, .loop = loop, .done = done, .with = with, .count = count
+		.by = *shipper, .done = done, .with = with, .count = count
 	};
 	struct entry *entry = shipment->entries;
 	for (const struct outgoing *o = list; o; o = o->next)
@@ -135,6 +131,8 @@ void shipment_abandon(struct shipment *shipment)
 		shipment_free(shipment);
 		return;
 	}
+	timer_free(shipment->again);
+	shipment->again = NULL;
 	shipment->done = NULL;
 	shipment->next = abandoned;
 	abandoned = shipment;

@@ -11,6 +11,16 @@
 struct loop;
 struct shipment;
 
+struct shipper {
+	struct bus *bus;
+	struct loop *loop;
+	unsigned tries; /* before giving up; SHIPMENT_TRIES */
+};
+
+/* 0.1 s, doubled up to 10 s: two minutes in all. While nothing can be published, taking
+ * other messages instead would not help, and returning this one would fail as well. */
+#define SHIPMENT_TRIES 20
+
 /* A list in the job's arena; key, value and topic as well. */
 struct outgoing {
 	struct outgoing *next;
@@ -22,8 +32,8 @@ struct outgoing {
 typedef void shipment_done(void *with, const struct fault *fault);
 
 /* Calls `done` once, from the loop; the shipment is gone then. */
-struct shipment *shipment_send(struct bus *bus, struct loop *loop,
-	const struct outgoing *list, shipment_done *done, void *with);
+struct shipment *shipment_send(const struct shipper *shipper, const struct outgoing *list,
+	shipment_done *done, void *with);
 /* Forget it: `done` is not called any more. Takes NULL. */
 void shipment_abandon(struct shipment *shipment);
 

@@ -109,6 +109,7 @@ struct stage *stage_open(
 {
 	struct stage *stage = NEW(struct stage);
 	*stage = (struct stage){ .process = process, .plan = *plan };
+	stage->shipper = (struct shipper){ process->bus, process->loop, SHIPMENT_TRIES };
 	stage->arena = arena_new();
 	open_metrics(&stage->metrics);
 	stage->watchdog = timer_new(process->loop, on_watchdog, stage);

@@ -61,27 +61,30 @@ void job_emit(
 void job_event(struct job *job, const Postern__Event *event);
 /* A fresh event of that kind in the job's arena, for job_event. */
 Postern__Event *job_new_event(struct job *job, Postern__EventKind kind);
-/* Publishes an event about this message now, apart from the job's end (progress, alerts).
- */
+/* Publishes an event about this message now, apart from the job's end (progress, alerts);
+ * once: if that fails it is logged and dropped. */
 void job_announce(struct job *job, const Postern__Event *event);
 
-/* Publishes outputs and events, waits until all are durable, then settles. If one can't
- * be published the job is tried again later, outputs and events dropped. */
+/* Publishes outputs and events, waits until all are durable, then settles. What fails for
+ * a while is published again, for some two minutes with the job in hand; then the message
+ * comes again later and the work is done anew. An output that can never be published
+ * holds the mail. If the app was suspended meanwhile, a mail with outputs is held
+ * instead. */
 void job_finish(struct job *job);
-/* Drops the outputs; the events are published; then the message comes again after
- * `after_ms`, or after a delay that grows with the attempts and is jittered where that is
- * -1. */
+/* Drops the outputs; the events and an EVENT_DEFERRED are published; then the message
+ * comes again after `after_ms`, or where that is -1 after a delay that grows with the
+ * attempts from 1 s to 5 minutes and is jittered. */
 void job_retry(struct job *job, int64_t after_ms, const char *why);
-/* Like job_retry, but silently: not an attempt that anyone need know of (busy
- * destination). */
+/* Like job_retry, but without EVENT_DEFERRED: not an attempt that anyone need know of
+ * (busy destination). */
 void job_return(struct job *job, int64_t after_ms);
-/* Drops the outputs; the mail goes to mail.quarantine with `hold` filled in and an
- * EVENT_HELD; a release later publishes it to the family `resume`. `verdict` replaces the
- * mail's own where it is not NULL. */
+/* Drops the outputs; the events are published, the mail goes to mail.quarantine with
+ * `hold` filled in and an EVENT_HELD; a release later publishes it to the family
+ * `resume`. `verdict` replaces the mail's own where it is not NULL. */
 void job_hold(struct job *job, const char *reason, const char *resume,
 	const Postern__Verdict *verdict);
-/* Drops the outputs; the record goes to mail.dead with the reason. For damaged records
- * only. */
+/* Drops the outputs; the record goes to mail.dead as a DeadRecord with the reason. For
+ * damaged records only. */
 void job_reject(struct job *job, const struct fault *why);
 
 #endif

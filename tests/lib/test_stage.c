@@ -563,6 +563,37 @@ START_TEST(a_failed_publish_is_repeated_without_the_work)
 }
 END_TEST
 
+START_TEST(after_many_failed_tries_the_mail_goes_back)
+{
+	struct job *job = take_one();
+	stage->shipper.tries = 3;
+	bench.failure = (struct bench_failure){ "mail.cleared", FAULT_TEMPORARY, 3 };
+	emit_cleared(job);
+	job_finish(job);
+	in_hand = NULL;
+	ck_assert(bench_wait(one_in_hand, SOON));
+	ck_assert_uint_eq(bench.failure.times, 0);
+	ck_assert_uint_eq(bench.returned, 1);
+	ck_assert_uint_eq(bench.settled, 0);
+	ck_assert_uint_eq(last_attempt, 2);
+	emit_cleared(in_hand);
+	job_finish(in_hand);
+	ck_assert(bench_wait(one_settled, SOON));
+	mail_in(OUT);
+}
+END_TEST
+
+START_TEST(a_retry_whose_event_fails_comes_again_all_the_same)
+{
+	struct job *job = take_one();
+	stage->shipper.tries = 1;
+	bench.failure = (struct bench_failure){ TOPIC_EVENTS, FAULT_TEMPORARY, 1 };
+	job_retry(job, 100, "no key");
+	ck_assert(bench_wait(worked_twice, SOON));
+	ck_assert_uint_eq(last_attempt, 2);
+}
+END_TEST
+
 START_TEST(an_output_that_can_never_be_published_holds_the_mail)
 {
 	bench.failure = (struct bench_failure){ "mail.cleared", FAULT_PERMANENT, 1 };
@@ -703,6 +734,8 @@ Suite *stage_suite(void)
 	tcase_add_test(all, a_return_is_silent);
 	tcase_add_loop_test(all, retries_wait_longer_each_time, 0, ROWS(delays));
 	tcase_add_test(all, a_failed_publish_is_repeated_without_the_work);
+	tcase_add_test(all, after_many_failed_tries_the_mail_goes_back);
+	tcase_add_test(all, a_retry_whose_event_fails_comes_again_all_the_same);
 	tcase_add_test(all, an_output_that_can_never_be_published_holds_the_mail);
 	tcase_add_test(all, a_hold_that_can_never_be_published_goes_to_the_dead);
 	tcase_add_test(all, what_can_be_published_nowhere_stays_in_its_topic);
