@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -135,6 +136,8 @@ static void start(const char *argument)
 	child = fork();
 	if (child)
 		return;
+	/* A failed test does not leave it behind. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	int fd = open(in_folder("log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
 	dup2(fd, STDOUT_FILENO);
 	dup2(fd, STDERR_FILENO);
