@@ -18,9 +18,14 @@
 #include <unistd.h>
 
 #include "lib/bus/local/local.h"
+#include "lib/clock.h"
 #include "lib/memory.h"
 
 #define PAGE_SIZE_BYTES 4096
+/* The turnstile only hints: after this long the lock is tried anyway. */
+#define TURNSTILE_MS 20
+/* Enough for who was woken to take the lock. */
+#define YIELD_MS 2
 
 struct bell_tower {
 	struct local_bus *bus;
@@ -97,21 +102,40 @@ void bell_unlock(const struct bell *bell)
 	lock_whole(bell->fd, F_UNLCK);
 }
 
-void turnstile_wait(uint32_t *turnstile, uint32_t seen, int timeout_ms)
+static void futex_wait(struct turnstile *turnstile, uint32_t seen, int timeout_ms)
 {
-	struct timespec timeout = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
-	syscall(SYS_futex, turnstile, FUTEX_WAIT, seen, &timeout, NULL, 0);
+	struct timespec timeout = { 0, timeout_ms * 1000000L };
+	syscall(SYS_futex, &turnstile->passed, FUTEX_WAIT, seen, &timeout, NULL, 0);
 }
 
-uint32_t turnstile_look(uint32_t *turnstile)
+uint32_t turnstile_wait(struct turnstile *turnstile, uint32_t seen)
 {
-	return atomic_load((_Atomic uint32_t *)turnstile);
+	uint32_t asked = (uint32_t)clock_monotonic_ms() | 1;
+	atomic_store(&turnstile->asked, asked);
+	futex_wait(turnstile, seen, TURNSTILE_MS);
+	return asked;
 }
 
-void turnstile_pass(uint32_t *turnstile)
+void turnstile_enter(struct turnstile *turnstile, uint32_t asked)
 {
-	atomic_fetch_add((_Atomic uint32_t *)turnstile, 1);
-	syscall(SYS_futex, turnstile, FUTEX_WAKE, 1, NULL, NULL, 0);
+	/* Unless somebody else has asked since. */
+	atomic_compare_exchange_strong(&turnstile->asked, &asked, 0);
+}
+
+uint32_t turnstile_pass(struct turnstile *turnstile)
+{
+	uint32_t passed = atomic_fetch_add(&turnstile->passed, 1) + 1;
+	syscall(SYS_futex, &turnstile->passed, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	return passed;
+}
+
+void turnstile_yield(struct turnstile *turnstile, uint32_t passed)
+{
+	uint32_t asked = atomic_load(&turnstile->asked);
+	uint32_t ago_ms = (uint32_t)clock_monotonic_ms() + 1 - asked;
+	/* Who asked longer ago has died waiting, else he would have asked again. */
+	if (asked && ago_ms <= 2 * TURNSTILE_MS)
+		futex_wait(turnstile, passed, YIELD_MS);
 }
 
 static void wake_ears(struct bell_tower *tower, const struct inotify_event *event)

@@ -16,11 +16,18 @@
 struct bell_tower;
 struct local_bus;
 
-enum turnstile { TURNSTILE_RECORDS, TURNSTILE_GROUPS, TURNSTILES };
+enum turnstile_name { TURNSTILE_RECORDS, TURNSTILE_GROUPS, TURNSTILES };
+
+/* Shared by all processes, in mapped memory. A writer that has just released the lock and
+ * would take it again at once lets those pass who have asked meanwhile. */
+struct turnstile {
+	_Atomic uint32_t passed; /* grows with each release of the lock */
+	_Atomic uint32_t asked;  /* when somebody last began to wait, in ms; 0 = nobody */
+};
 
 struct bell {
 	int fd; /* of TOPIC.bell; -1 = not open */
-	uint32_t *turnstiles;
+	struct turnstile *turnstiles;
 };
 
 bool bell_open(
@@ -31,10 +38,14 @@ void bell_ring(const struct bell *bell);
 void bell_lock(const struct bell *bell);
 void bell_unlock(const struct bell *bell);
 
-/* Waits until the turnstile has moved on from `seen`, at most `timeout_ms`. */
-void turnstile_wait(uint32_t *turnstile, uint32_t seen, int timeout_ms);
-uint32_t turnstile_look(uint32_t *turnstile);
-void turnstile_pass(uint32_t *turnstile);
+/* Waits until somebody has passed since `seen`, a short while at most. Returns what
+ * turnstile_enter() takes once the lock is ours. */
+uint32_t turnstile_wait(struct turnstile *turnstile, uint32_t seen);
+void turnstile_enter(struct turnstile *turnstile, uint32_t asked);
+/* The lock is released. Returns what the others take as `seen`. */
+uint32_t turnstile_pass(struct turnstile *turnstile);
+/* Before the lock is taken again: lets go first who waits for it. */
+void turnstile_yield(struct turnstile *turnstile, uint32_t passed);
 
 /* Somebody in this bus who wants to hear a bell. Guarded by the bus's lock. */
 struct ear {

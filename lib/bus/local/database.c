@@ -18,8 +18,6 @@
 #define LOCK_WAIT_MS   10000
 /* How long a checkpoint may hold up writers while it waits for readers. */
 #define CHECKPOINT_WAIT_MS 100
-/* The turnstile only hints: after this long the lock is tried anyway. */
-#define TURNSTILE_MS 50
 
 /* AUTOINCREMENT: the number of a deleted record is never given again, for groups remember
  * how far they have come by number. */
@@ -45,7 +43,6 @@ static const char groups_schema[] =
 	"CREATE INDEX pending_due ON pending (grp, due) WHERE member IS NULL AND due > 0;"
 	"CREATE INDEX pending_member ON pending (grp, member) WHERE member IS NOT NULL;";
 
-/* Automatic checkpoints would run in a publisher's commit; the keeper does them. */
 static const char *const settings[] = {
 	[DATABASE_RECORDS] = "PRAGMA synchronous=FULL;",
 	[DATABASE_RECORDS_READER] = "PRAGMA synchronous=NORMAL;",
@@ -77,11 +74,13 @@ static int wait_for_lock(void *with, int count)
 	(void)count;
 	if (clock_monotonic_ms() > database->give_up_ms)
 		return 0;
-	turnstile_wait(database->turnstile, database->seen, TURNSTILE_MS);
-	database->seen = turnstile_look(database->turnstile);
+	database->asked = turnstile_wait(database->turnstile, database->seen);
+	database->seen = database->turnstile->passed;
 	return 1;
 }
 
+/* In the place of SQLite's own hook, which would checkpoint inside a publisher's commit:
+ * the keeper does that. */
 static int note_pages(void *with, sqlite3 *handle, const char *name, int pages)
 {
 	struct database *database = with;
@@ -126,8 +125,7 @@ static bool prepare_schema(
 	struct database *database, enum database_kind kind, struct fault *fault)
 {
 	int64_t version;
-	if (!execute(database, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0;",
-		    fault) ||
+	if (!execute(database, "PRAGMA journal_mode=WAL", fault) ||
 		!database_number(database, fault, &version, "PRAGMA user_version", ""))
 		return false;
 	if (version == SCHEMA_VERSION)
@@ -288,11 +286,20 @@ bool database_number(struct database *database, struct fault *fault, int64_t *re
 	return true;
 }
 
+static void expect_to_wait(struct database *database, int64_t timeout_ms)
+{
+	database->give_up_ms = clock_monotonic_ms() + timeout_ms;
+	database->seen = database->turnstile->passed;
+	database->asked = 0;
+}
+
 bool database_begin(struct database *database, struct fault *fault)
 {
-	database->give_up_ms = clock_monotonic_ms() + LOCK_WAIT_MS;
-	database->seen = turnstile_look(database->turnstile);
-	return database_run(database, fault, "BEGIN IMMEDIATE", "");
+	turnstile_yield(database->turnstile, database->passed);
+	expect_to_wait(database, LOCK_WAIT_MS);
+	bool has_begun = database_run(database, fault, "BEGIN IMMEDIATE", "");
+	turnstile_enter(database->turnstile, database->asked);
+	return has_begun;
 }
 
 bool database_commit(struct database *database, struct fault *fault)
@@ -301,7 +308,7 @@ bool database_commit(struct database *database, struct fault *fault)
 		database_rollback(database);
 		return false;
 	}
-	turnstile_pass(database->turnstile);
+	database->passed = turnstile_pass(database->turnstile);
 	return true;
 }
 
@@ -315,10 +322,10 @@ void database_rollback(struct database *database)
 bool database_checkpoint(struct database *database, int mode, struct fault *fault)
 {
 	int pages = 0;
-	database->give_up_ms = clock_monotonic_ms() + CHECKPOINT_WAIT_MS;
-	database->seen = turnstile_look(database->turnstile);
+	expect_to_wait(database, CHECKPOINT_WAIT_MS);
 	int result = sqlite3_wal_checkpoint_v2(
 		database->handle, NULL, mode, &pages, NULL);
+	turnstile_enter(database->turnstile, database->asked);
 	turnstile_pass(database->turnstile);
 	if (result == SQLITE_OK)
 		database->wal_pages = pages;

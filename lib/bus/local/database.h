@@ -16,10 +16,11 @@
 struct database {
 	sqlite3 *handle; /* NULL = not open */
 	char *path;
-	uint32_t *turnstile;
-	uint32_t seen;
-	int wal_pages;      /* after the last commit */
-	int64_t give_up_ms; /* when to stop waiting for the write lock */
+	struct turnstile *turnstile;
+	uint32_t passed;      /* at our own last release of the write lock */
+	uint32_t seen, asked; /* while waiting for it */
+	int wal_pages;        /* after the last commit */
+	int64_t give_up_ms;   /* when to stop waiting for the write lock */
 	struct {
 		const char *sql;
 		sqlite3_stmt *statement;

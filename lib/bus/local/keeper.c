@@ -14,7 +14,7 @@
  * readers are held up for a moment so that it begins anew, else it could grow for ever.
  */
 #define CHECKPOINT_PAGES 1000
-#define RESTART_PAGES    8000
+#define RESTART_PAGES    4000
 #define RETRY_MS         1000
 /* Between two checkpoints, however fast a WAL grows. */
 #define BREATH_MS    50
@@ -65,7 +65,10 @@ static bool checkpoint(struct database *database, struct fault *fault)
 		return true;
 	if (!database_checkpoint(database, SQLITE_CHECKPOINT_PASSIVE, fault))
 		return false;
-	return database->wal_pages < RESTART_PAGES ||
+	if (database->wal_pages < RESTART_PAGES)
+		return true;
+	/* Once more what came meanwhile, so that little is left while all are held up. */
+	return database_checkpoint(database, SQLITE_CHECKPOINT_PASSIVE, fault) &&
 	       database_checkpoint(database, SQLITE_CHECKPOINT_RESTART, fault);
 }
 
@@ -96,31 +99,41 @@ static bool tend(struct kept *kept, bool wants_checkpoint, bool wants_sweep)
 		pthread_mutex_unlock(&kept->bus->lock);
 		return false;
 	}
-	if (wants_sweep && is_done) {
+	if (wants_sweep)
+		kept->sweep_ms =
+			is_done ? clock_unix_ms() + sweep_interval_ms(kept->rules) : 1;
+	if (is_done)
 		kept->time_ms = kept->id = 0;
-		kept->sweep_ms = clock_unix_ms() + sweep_interval_ms(kept->rules);
-	}
 	return !is_done;
 }
 
-/* The lock is held, and let go of meanwhile. Topics are only ever added at the front. */
-static bool tend_all(struct keeper *keeper, int64_t *ret_wake_ms)
+/* The lock is held, and let go of meanwhile. True if it wants to be called again soon. */
+static bool look_after(struct kept *kept)
+{
+	bool is_time = kept->sweep_ms <= clock_unix_ms();
+	if (kept->trouble.is_on && !is_time)
+		return false;
+	bool wants_checkpoint = kept->wants_checkpoint;
+	/* A topic that has grown may have outgrown its size. */
+	bool wants_sweep = kept->rules && (is_time || wants_checkpoint);
+	if (!wants_checkpoint && !wants_sweep && !kept->trouble.is_on)
+		return false;
+	kept->wants_checkpoint = false;
+	pthread_mutex_unlock(&kept->bus->lock);
+	bool is_busy = tend(kept, wants_checkpoint, wants_sweep);
+	pthread_mutex_lock(&kept->bus->lock);
+	/* It may have been nudged meanwhile. */
+	return is_busy || (kept->wants_checkpoint && !kept->trouble.is_on);
+}
+
+/* The lock is held, and let go of meanwhile: topics are only ever added, at the front. */
+static bool look_after_all(struct keeper *keeper, int64_t *ret_wake_ms)
 {
 	bool is_busy = false;
 	*ret_wake_ms = 0;
 	for (struct kept *kept = keeper->first; kept && !keeper->is_closing;
 		kept = kept->next) {
-		bool is_time = kept->sweep_ms <= clock_unix_ms();
-		bool is_resting = kept->trouble.is_on && !is_time;
-		bool wants_checkpoint = kept->wants_checkpoint && !is_resting;
-		bool wants_sweep = kept->rules && is_time;
-		if (wants_checkpoint)
-			kept->wants_checkpoint = false;
-		if (wants_checkpoint || wants_sweep || (kept->trouble.is_on && is_time)) {
-			pthread_mutex_unlock(&keeper->bus->lock);
-			is_busy |= tend(kept, wants_checkpoint, wants_sweep);
-			pthread_mutex_lock(&keeper->bus->lock);
-		}
+		is_busy |= look_after(kept);
 		bool has_time = kept->rules || kept->trouble.is_on;
 		if (has_time && (!*ret_wake_ms || kept->sweep_ms < *ret_wake_ms))
 			*ret_wake_ms = kept->sweep_ms;
@@ -135,7 +148,7 @@ static void *keep_on(void *with)
 	pthread_mutex_lock(&bus->lock);
 	while (!keeper->is_closing) {
 		int64_t wake_ms;
-		if (!tend_all(keeper, &wake_ms) && !keeper->is_closing)
+		if (!look_after_all(keeper, &wake_ms) && !keeper->is_closing)
 			local_wait(bus, &keeper->wake, wake_ms);
 		if (keeper->is_closing)
 			break;

@@ -86,6 +86,7 @@ static bool mark_old(
 	if (!rows)
 		return false;
 	bool is_good = true, is_end = false, is_young = false;
+	int looked_at = 0;
 	while (is_good && !is_young && dying->bytes < STEP_BYTES &&
 		database_row(&kept->records, rows, &is_end, fault)) {
 		int64_t id = sqlite3_column_int64(rows, 0);
@@ -93,12 +94,13 @@ static bool mark_old(
 		is_young = time_ms >= limit_ms && dying->bytes >= excess;
 		if (is_young)
 			continue;
+		looked_at++;
 		kept->id = id;
 		kept->time_ms = time_ms;
 		is_good = mark(kept, dying, id, fault);
 	}
 	sqlite3_reset(rows);
-	*ret_is_done = is_young || is_end;
+	*ret_is_done = is_young || (is_end && looked_at < STEP_RECORDS);
 	return is_good && (is_end || is_young || dying->bytes >= STEP_BYTES);
 }
 
