@@ -1,5 +1,6 @@
 # tests/COMPONENT/test_*.c becomes build/tests/COMPONENT, over COMPONENT's archive and lib.
-# tests/COMPONENT/fuzz_NOUN.c becomes build/fuzz/COMPONENT-NOUN (VARIANT=fuzz).
+# tests/COMPONENT/fuzz_NOUN.c becomes build/fuzz/COMPONENT-NOUN (VARIANT=fuzz), with driver.c if
+# there is one.
 CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
 COMPONENTS := $(sort $(patsubst tests/%/,%,$(dir $(wildcard tests/*/test_*.c))))
 
@@ -22,7 +23,7 @@ $(B)/tests/%/runner.o: $(B)/tests/%/runner.c
 
 FUZZERS := $(foreach f,$(wildcard tests/*/fuzz_*.c),$(subst /fuzz_,-,$(patsubst tests/%.c,%,$(f))))
 define fuzz_target
-$$(B)/fuzz/$(1)-$(2): $$(B)/tests/$(1)/fuzz_$(2).o $$(filter $$(B)/$(1).a,$$(PROGRAMS:%=$$(B)/%.a)) $$($(1).uses) $$(LIB)
+$$(B)/fuzz/$(1)-$(2): $$(B)/tests/$(1)/fuzz_$(2).o $(patsubst %.c,$$(B)/%.o,$(wildcard tests/$(1)/driver.c)) $$(filter $$(B)/$(1).a,$$(PROGRAMS:%=$$(B)/%.a)) $$($(1).uses) $$(LIB)
 	@mkdir -p $$(@D)
 	$$(call Q,LD)$$(CC) $$(LDFLAGS) -fsanitize=fuzzer -o $$@ $$^ $$($(1).libs) $$(LDLIBS)
 endef

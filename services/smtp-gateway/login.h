@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who may log in and who may go on: app, state, credential, source network, looked up in
+ * the registry each time. Changes nothing. */
+#ifndef SMTP_GATEWAY_LOGIN_H
+#define SMTP_GATEWAY_LOGIN_H
+
+#include <stdint.h>
+
+#include "lib/fault.h"
+#include "lib/registry/registry.h"
+#include "services/smtp-gateway/session.h"
+
+/* The credential that opens the app from this address. NULL: FAULT_TEMPORARY, and the
+ * client may be told; FAULT_PERMANENT, and only our log may say why. */
+const Postern__Credential *login_check(const struct registry *registry,
+	struct session_offer offer, const char *client_address, int64_t now_us,
+	struct fault *why);
+
+/* The app, if it may submit with that credential now; the text is for the client. */
+const Postern__App *login_app(const struct registry *registry, struct slice app,
+	struct slice credential, int64_t now_us, struct fault *why);
+
+#endif

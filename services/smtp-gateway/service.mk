@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+$(eval $(call program,smtp-gateway,services/smtp-gateway,))
