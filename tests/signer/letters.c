@@ -77,6 +77,27 @@ const struct odd_letter odd_letters[] = {
 			"The quick  brown fox \t jumps over the lazy dog. \r\n\r\n")) },
 	{ "dots and From lines", { 0 },
 		SLICE(COMMON "Subject: x\r\n\r\n.\r\n..\r\nFrom here\r\nFrom: x\r\n") },
+	{ "a quoted display name", { 0 },
+		SLICE("From: \"Ann, \\\"the\\\" <x@y.test>\" <ann@example.test>\r\n\r\nx\r\n") },
+	{ "an encoded display name", { 0 },
+		SLICE("From: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n <ann@example.test>\r\n\r\nx\r\n") },
+	{ "an 8 bit display name", { 0 },
+		SLICE("From: Gr\xc3\xbc\xc3\x9f"
+		      "e <ann@example.test>\r\n\r\nx\r\n") },
+	{ "an 8 bit address", { 0 },
+		SLICE("From: <gr\xc3\xbc\xc3\x9f"
+		      "e@example.test>\r\n\r\nx\r\n") },
+	{ "a quoted local part", { 0 },
+		SLICE("From: <\"a b\"@example.test>\r\n\r\nx\r\n") },
+	{ "a comment after the address", { 0 },
+		SLICE("From: ann@example.test (Ann)\r\n\r\nx\r\n") },
+	{ "a From of 2 kB", { 0 },
+		SLICE("From: " X10(
+			X10("abcdefghijklmnopqr ")) "\r\n"
+						    " <ann@example.test>\r\n\r\nx\r\n") },
+	{ "a From domain in U-labels", { 0 },
+		SLICE("From: <a@b\xc3\xbc"
+		      "cher.test>\r\n\r\nx\r\n") },
 	{ "a signature of somebody else", { 0 },
 		SLICE("DKIM-Signature: v=1; a=rsa-sha256; c=simple/simple; d=other.test;\r\n"
 		      " s=x; h=from; bh=AAAA; b=AAAA\r\n" COMMON "\r\nx\r\n") },
