@@ -1,4 +1,5 @@
 # tests/COMPONENT/test_*.c becomes build/tests/COMPONENT, over COMPONENT's archive and lib.
+# COMPONENT.borrows: what it links of other components' helpers.
 # tests/COMPONENT/fuzz_NOUN.c becomes build/fuzz/COMPONENT-NOUN (VARIANT=fuzz), with driver.c if
 # there is one.
 CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
@@ -7,7 +8,7 @@ COMPONENTS := $(sort $(patsubst tests/%/,%,$(dir $(wildcard tests/*/test_*.c))))
 define test_runner
 TESTS += $$(B)/tests/$(1)
 $(1).tests := $$(wildcard tests/$(1)/test_*.c)
-$(1).helpers := $$(filter-out $$($(1).tests) tests/$(1)/fuzz_%.c,$$(wildcard tests/$(1)/*.c))
+$(1).helpers := $$(filter-out $$($(1).tests) tests/$(1)/fuzz_%.c,$$(wildcard tests/$(1)/*.c)) $$($(1).borrows)
 $$(B)/tests/$(1)/runner.c: tools/test-runner $$($(1).tests)
 	@mkdir -p $$(@D)
 	$$(call Q,GEN)tools/test-runner $$($(1).tests) > $$@

@@ -42,7 +42,7 @@ struct dns_answer {
 
 struct dns *dns_open(
 	struct loop *loop, const struct dns_options *options, struct fault *fault);
-/* Cancels what is under way without calling back. */
+/* Cancels what is under way without calling back. Not from inside `answered`. */
 void dns_close(struct dns *dns);
 /* `answer` is borrowed for the call. `name` is a domain in text form; names that can't be
  * one are answered DNS_NO_NAME. Never calls back before it has returned. */

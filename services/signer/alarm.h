@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Keeps one broken key from raising an alarm for each of a million messages: at most one
+ * a minute for each subject. */
+#ifndef SIGNER_ALARM_H
+#define SIGNER_ALARM_H
+
+#include <stdbool.h>
+
+struct alarms;
+
+struct alarms *alarms_new(void);
+void alarms_free(struct alarms *alarms);
+/* Is an alarm about `subject` due? Then it counts as raised now. */
+bool alarm_is_due(struct alarms *alarms, const char *subject);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "services/signer/workers.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "lib/loop.h"
+#include "lib/memory.h"
+
+struct queue {
+	struct work *first, **last;
+};
+
+struct workers {
+	struct workers_calls calls;
+	void *with;
+	pthread_mutex_t lock; /* guards what follows up to `is_closing` */
+	pthread_cond_t has_work;
+	struct queue waiting, done;
+	bool is_closing;
+	int bell; /* wakes the loop for `done` */
+	struct watch *watch;
+	unsigned count;
+	pthread_t threads[];
+};
+
+static void queue_init(struct queue *queue)
+{
+	queue->first = NULL;
+	queue->last = &queue->first;
+}
+
+static void queue_put(struct queue *queue, struct work *work)
+{
+	work->next = NULL;
+	*queue->last = work;
+	queue->last = &work->next;
+}
+
+static struct work *queue_take(struct queue *queue)
+{
+	struct work *work = queue->first;
+	if (work)
+		queue->first = work->next;
+	if (!queue->first)
+		queue->last = &queue->first;
+	return work;
+}
+
+static void ring(struct workers *workers)
+{
+	uint64_t one = 1;
+	(void)!write(workers->bell, &one, sizeof(one));
+}
+
+static void *work_on(void *with)
+{
+	struct workers *workers = with;
+	pthread_mutex_lock(&workers->lock);
+	while (!workers->is_closing) {
+		struct work *work = queue_take(&workers->waiting);
+		if (!work) {
+			pthread_cond_wait(&workers->has_work, &workers->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&workers->lock);
+		workers->calls.run(workers->with, work);
+		pthread_mutex_lock(&workers->lock);
+		queue_put(&workers->done, work);
+		ring(workers);
+	}
+	pthread_mutex_unlock(&workers->lock);
+	return NULL;
+}
+
+static void on_bell(void *with, unsigned what)
+{
+	(void)what;
+	struct workers *workers = with;
+	uint64_t rings;
+	(void)!read(workers->bell, &rings, sizeof(rings));
+	pthread_mutex_lock(&workers->lock);
+	struct work *work = workers->done.first;
+	queue_init(&workers->done);
+	pthread_mutex_unlock(&workers->lock);
+	while (work) {
+		struct work *next = work->next;
+		workers->calls.done(workers->with, work);
+		work = next;
+	}
+}
+
+/* Signals are the loop's. */
+static void start_threads(struct workers *workers)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	for (unsigned i = 0; i < workers->count; i++)
+		if (pthread_create(&workers->threads[i], NULL, work_on, workers) != 0)
+			abort();
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+struct workers *workers_new(struct loop *loop, unsigned threads,
+	const struct workers_calls *calls, void *with)
+{
+	if (threads == 0) {
+		long processors = sysconf(_SC_NPROCESSORS_ONLN);
+		threads = processors > 0 ? (unsigned)processors : 1;
+	}
+	struct workers *workers = memory_new(
+		sizeof(*workers) + threads * sizeof(*workers->threads));
+	workers->calls = *calls;
+	workers->with = with;
+	workers->count = threads;
+	queue_init(&workers->waiting);
+	queue_init(&workers->done);
+	pthread_mutex_init(&workers->lock, NULL);
+	pthread_cond_init(&workers->has_work, NULL);
+	workers->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (workers->bell < 0)
+		abort();
+	workers->watch = watch_new(loop, workers->bell, LOOP_READ, on_bell, workers);
+	start_threads(workers);
+	return workers;
+}
+
+void workers_add(struct workers *workers, struct work *work)
+{
+	pthread_mutex_lock(&workers->lock);
+	queue_put(&workers->waiting, work);
+	pthread_cond_signal(&workers->has_work);
+	pthread_mutex_unlock(&workers->lock);
+}
+
+void workers_free(struct workers *workers)
+{
+	if (!workers)
+		return;
+	pthread_mutex_lock(&workers->lock);
+	workers->is_closing = true;
+	pthread_cond_broadcast(&workers->has_work);
+	pthread_mutex_unlock(&workers->lock);
+	for (unsigned i = 0; i < workers->count; i++)
+		pthread_join(workers->threads[i], NULL);
+	watch_free(workers->watch);
+	close(workers->bell);
+	pthread_cond_destroy(&workers->has_work);
+	pthread_mutex_destroy(&workers->lock);
+	free(workers);
+}
