@@ -3,7 +3,7 @@ VARIANT ?= release
 B       := $(or $(BUILD),build)/$(VARIANT)
 
 PACKAGES := libevent_openssl libevent_pthreads libssl libcrypto sqlite3 rdkafka libprotobuf-c \
-	libunbound jansson libcyaml libcurl hiredis libidn2
+	libunbound jansson yaml-0.1 libcurl hiredis libidn2
 CC.release := gcc
 CC.debug   := gcc
 CC.asan    := clang

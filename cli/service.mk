@@ -1,1 +1,1 @@
-$(eval $(call program,posternctl,cli,-lyaml -lidn2))
+$(eval $(call program,posternctl,cli,))
