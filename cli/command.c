@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/session.h"
 #include "lib/version.h"
@@ -18,7 +19,7 @@ static const struct option global_options[] = {
 	{ 0 },
 };
 
-static enum status complain(
+__attribute__((format(printf, 3, 0))) static enum status complain(
 	struct command *command, enum status status, const char *format, va_list args)
 {
 	fflush(command->out);
@@ -70,15 +71,37 @@ const char *command_option(const struct command *command, const char *name)
 	return last;
 }
 
+static const char *bus_place(const struct command *command)
+{
+	const char *where = command_option(command, "bus");
+	if (!where)
+		where = getenv("POSTERN_BUS");
+	return where && *where ? where : BUS_DEFAULT;
+}
+
+/* The engine would make the folder, and an operator who mistyped it would look at an
+ * empty Postern. */
+static bool check_folder(struct command *command, const char *where)
+{
+	static const char local[] = "local:";
+	if (strncmp(where, local, sizeof(local) - 1) != 0 ||
+		command->verb->may_found_bus ||
+		access(where + sizeof(local) - 1, F_OK) == 0)
+		return true;
+	command_failed(command,
+		"there is no bus %s: say where it is with --bus or POSTERN_BUS, or make "
+		"it with `posternctl apply`",
+		where);
+	return false;
+}
+
 struct session *command_session(struct command *command)
 {
 	if (command->session)
 		return command->session;
-	const char *where = command_option(command, "bus");
-	if (!where)
-		where = getenv("POSTERN_BUS");
-	if (!where || !*where)
-		where = BUS_DEFAULT;
+	const char *where = bus_place(command);
+	if (!check_folder(command, where))
+		return NULL;
 	struct fault fault = { 0 };
 	command->session = session_open(where, &fault);
 	if (!command->session)
@@ -110,38 +133,44 @@ static const struct option *find_option(
 	return own ? own : find_in(global_options, name, is_letter);
 }
 
+/* "--name=value", "--name", "-nvalue" or "-n"; `ret_value` is NULL without a value. */
+static const struct option *read_option(
+	const struct command *command, const char *word, const char **ret_value)
+{
+	bool is_letter = word[1] != '-';
+	struct slice name = slice_of(word + (is_letter ? 1 : 2));
+	const char *equals = strchr(word, '=');
+	*ret_value = NULL;
+	if (is_letter && name.size > 1) {
+		*ret_value = word + 2;
+		name.size = 1;
+	} else if (!is_letter && equals) {
+		*ret_value = equals + 1;
+		name.size = (size_t)(equals - word - 2);
+	}
+	return find_option(command, name, is_letter);
+}
+
 /* Takes the option at *at and its value, which may be the next word. */
 static bool take_option(struct command *command, char **argv, int *at)
 {
-	const char *word = argv[*at];
-	bool is_letter = word[1] != '-';
-	struct slice name = slice_of(word + (is_letter ? 1 : 2));
-	const char *value = NULL;
-	const char *equals = is_letter ? NULL : strchr(word, '=');
-	if (is_letter && name.size > 1) {
-		value = word + 2;
-		name.size = 1;
-	} else if (equals) {
-		value = equals + 1;
-		name.size = (size_t)(equals - word - 2);
-	}
-	const struct option *option = find_option(command, name, is_letter);
+	const char *word = argv[*at], *value;
+	const struct option *option = read_option(command, word, &value);
 	if (!option) {
 		command_misused(command,
-			"no option %s here; `posternctl help%s%s` lists "
-			"them",
-			word, command->verb ? " " : "",
+			"no option %s here; `posternctl help%s%s` lists them", word,
+			command->verb ? " " : "",
 			command->verb ? command->verb->name : "");
 		return false;
 	}
 	if (option->value && !value)
 		value = argv[*at + 1] ? argv[++*at] : NULL;
-	if (option->value ? !value : value != NULL) {
-		command_misused(command,
-			option->value ? "%s wants a value: %s" : "%s takes no value%.0s",
-			word, option->value);
-		return false;
-	}
+	if (option->value && !value)
+		return command_misused(
+			       command, "%s wants a value: %s", word, option->value),
+		       false;
+	if (!option->value && value)
+		return command_misused(command, "%s takes no value", word), false;
 	command->given[command->given_count++] = (struct given){ option,
 		value ? value : "" };
 	return true;

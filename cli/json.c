@@ -59,39 +59,50 @@ static json_t *json_of_text(struct arena *arena, const char *text)
 	return value ? value : json_string(printable_string(arena, text));
 }
 
-/* NULL where the value is unset, 0 or empty. */
+/* NULL where the number is 0, here and below. */
+static json_t *json_of_number(const ProtobufCFieldDescriptor *field, const void *at)
+{
+	int64_t number = 0;
+	if (field->type == PROTOBUF_C_TYPE_DOUBLE) {
+		double value = *(const double *)at;
+		return value != 0 ? json_real(value) : NULL;
+	}
+	if (field->type == PROTOBUF_C_TYPE_INT64 || field->type == PROTOBUF_C_TYPE_UINT64)
+		number = *(const int64_t *)at;
+	else if (field->type == PROTOBUF_C_TYPE_UINT32)
+		number = *(const uint32_t *)at;
+	/* proto/ has no other. */
+	return number ? json_integer(number) : NULL;
+}
+
+static json_t *json_of_enum(
+	struct arena *arena, const ProtobufCFieldDescriptor *field, const void *at)
+{
+	int value = *(const int *)at;
+	return value ? json_string(enum_word(arena, field->descriptor, value)) : NULL;
+}
+
 static json_t *json_of_value(
 	struct arena *arena, const ProtobufCFieldDescriptor *field, const void *at)
 {
+	const ProtobufCBinaryData *bytes = at;
+	const char *text;
+	const ProtobufCMessage *message;
 	switch (field->type) {
-	case PROTOBUF_C_TYPE_STRING: {
-		const char *text = *(char *const *)at;
+	case PROTOBUF_C_TYPE_STRING:
+		text = *(char *const *)at;
 		return text && *text ? json_of_text(arena, text) : NULL;
-	}
-	case PROTOBUF_C_TYPE_BYTES: {
-		const ProtobufCBinaryData *bytes = at;
+	case PROTOBUF_C_TYPE_BYTES:
 		return bytes->len ? json_of_bytes(arena, bytes) : NULL;
-	}
-	case PROTOBUF_C_TYPE_MESSAGE: {
-		const ProtobufCMessage *message = *(ProtobufCMessage *const *)at;
+	case PROTOBUF_C_TYPE_MESSAGE:
+		message = *(ProtobufCMessage *const *)at;
 		return message ? json_of_message(arena, message) : NULL;
-	}
-	case PROTOBUF_C_TYPE_ENUM: {
-		int value = *(const int *)at;
-		return value ? json_string(enum_word(arena, field->descriptor, value))
-			     : NULL;
-	}
+	case PROTOBUF_C_TYPE_ENUM:
+		return json_of_enum(arena, field, at);
 	case PROTOBUF_C_TYPE_BOOL:
 		return *(const protobuf_c_boolean *)at ? json_true() : NULL;
-	case PROTOBUF_C_TYPE_DOUBLE:
-		return *(const double *)at != 0 ? json_real(*(const double *)at) : NULL;
-	case PROTOBUF_C_TYPE_INT64:
-	case PROTOBUF_C_TYPE_UINT64:
-		return *(const int64_t *)at ? json_integer(*(const int64_t *)at) : NULL;
-	case PROTOBUF_C_TYPE_UINT32:
-		return *(const uint32_t *)at ? json_integer(*(const uint32_t *)at) : NULL;
 	default:
-		return NULL; /* proto/ has no other */
+		return json_of_number(field, at);
 	}
 }
 

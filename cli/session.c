@@ -106,6 +106,11 @@ void session_close(struct session *session)
 	free(session);
 }
 
+struct bus *session_bus(struct session *session)
+{
+	return session->bus;
+}
+
 static void registry_ready(void *with)
 {
 	finish(with);

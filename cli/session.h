@@ -12,6 +12,8 @@ struct session;
 
 struct session *session_open(const char *where, struct fault *fault);
 void session_close(struct session *session);
+/* For what has no function here; its callbacks run while a call here waits. */
+struct bus *session_bus(struct session *session);
 
 /* The control objects; NULL: fault. Caught up at the first call, and then as fresh as the
  * last call that ran the loop. */

@@ -6,6 +6,8 @@
 #ifndef CLI_VERB_H
 #define CLI_VERB_H
 
+#include <stdbool.h>
+
 struct command;
 
 enum status {
@@ -36,6 +38,7 @@ struct verb {
 	const char *help;    /* more, with examples; whole lines; may be NULL */
 	const struct action *actions;
 	unsigned count;
+	bool may_found_bus; /* others want the folder of a local bus to be there */
 };
 
 #define ACTIONS(list) .actions = (list), .count = sizeof(list) / sizeof(*(list))
