@@ -7,6 +7,7 @@
 
 #include "cli/printable.h"
 #include "lib/registry/registry.h"
+#include "lib/table.h"
 
 #define SHOWN_BYTES 80 /* of a wrong value */
 
@@ -68,14 +69,18 @@ static const char *type_name(const yaml_node_t *node)
 						 : "a single value";
 }
 
+static const char *allowed_form(struct arena *arena, const struct field *field)
+{
+	const char *one = field->value ? value_allowed(field->value, arena)
+				       : arena_printf(arena, "a mapping with %s",
+						 field_names(arena, field->fields));
+	return field->count_offset ? arena_printf(arena, "a list, of %s", one) : one;
+}
+
 static bool check_type(const struct reader *reader, const struct field *field,
 	const yaml_node_t *node, yaml_node_type_t wanted)
 {
-	const char *form = field->count_offset ? "a list of " : "";
-	const char *allowed =
-		field->value ? value_allowed(field->value, reader->arena)
-			     : arena_printf(reader->arena, "%swith %s", form,
-				       field_names(reader->arena, field->fields));
+	const char *allowed = allowed_form(reader->arena, field);
 	struct place place = node_place(reader, node);
 	if (is_null(node))
 		problem_error(reader->problems, place,
@@ -86,10 +91,8 @@ static bool check_type(const struct reader *reader, const struct field *field,
 			field->name,
 			printable_string(reader->arena, (const char *)node->tag));
 	else if (node->type != wanted)
-		problem_error(reader->problems, place, "%s can't be %s; allowed: %s%s",
-			field->name, type_name(node),
-			wanted == YAML_SEQUENCE_NODE && field->value ? form : "",
-			allowed);
+		problem_error(reader->problems, place, "%s can't be %s; allowed: %s",
+			field->name, type_name(node), allowed);
 	else
 		return true;
 	return false;
@@ -263,17 +266,16 @@ static const struct kind *read_kind(struct reader *reader, const yaml_node_t *no
 	return NULL;
 }
 
-static void refuse_repeat(struct reader *reader, const struct document *document)
+static void refuse_repeat(struct reader *reader, struct document *document)
 {
-	for (const struct document *earlier = reader->documents->first; earlier;
-		earlier = earlier->next)
-		if (slice_equal(earlier->key, document->key)) {
-			problem_error(reader->problems, document->place,
-				"%.*s stands twice, first at %s:%zu",
-				SLICE_ARG(document->key), earlier->place.file,
-				earlier->place.line);
-			return;
-		}
+	struct table *by_key = reader->documents->by_key;
+	const struct document *earlier = table_get(by_key, document->key);
+	if (earlier)
+		problem_error(reader->problems, document->place,
+			"%.*s stands twice, first at %s:%zu", SLICE_ARG(document->key),
+			earlier->place.file, earlier->place.line);
+	else
+		table_put(by_key, document->key, document);
 }
 
 static void read_object(struct reader *reader, const yaml_node_t *node)
@@ -340,6 +342,12 @@ void documents_init(
 	*documents = (struct documents){ .arena = arena, .problems = problems };
 	documents->last = &documents->first;
 	documents->last_reference = &documents->first_reference;
+	documents->by_key = table_new();
+}
+
+void documents_done(struct documents *documents)
+{
+	table_free(documents->by_key);
 }
 
 void documents_read(struct documents *documents, const char *file, struct slice text)

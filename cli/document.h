@@ -26,15 +26,19 @@ struct reference {
 	const char *kind, *name;
 };
 
+struct table;
+
 struct documents {
 	struct problems *problems;
 	struct arena *arena;
 	struct document *first, **last;
+	struct table *by_key; /* of the documents; ours */
 	struct reference *first_reference, **last_reference;
 };
 
 void documents_init(
 	struct documents *documents, struct arena *arena, struct problems *problems);
+void documents_done(struct documents *documents);
 /* Adds what `text` holds; `file` is its name in the problems. All stays in the arena. */
 void documents_read(struct documents *documents, const char *file, struct slice text);
 

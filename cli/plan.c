@@ -8,6 +8,7 @@
 #include "lib/buffer.h"
 #include "lib/mail.h"
 #include "lib/memory.h"
+#include "lib/table.h"
 
 static bool read_stream(FILE *file, struct buffer *buffer)
 {
@@ -36,18 +37,6 @@ static void read_file(
 		fclose(file);
 }
 
-static bool is_there(const struct documents *documents, const struct registry *registry,
-	struct slice key)
-{
-	if (registry_object(registry, key))
-		return true;
-	for (const struct document *document = documents->first; document;
-		document = document->next)
-		if (slice_equal(document->key, key))
-			return true;
-	return false;
-}
-
 void plan_check_references(struct documents *documents, const struct registry *registry)
 {
 	static const struct {
@@ -65,7 +54,8 @@ void plan_check_references(struct documents *documents, const struct registry *r
 		struct slice key = slice_of(arena_printf(
 			documents->arena, "%s/%s", reference->kind, reference->name));
 		bool is_default = i < 2 && strcmp(reference->name, "default") == 0;
-		if (!is_default && !is_there(documents, registry, key))
+		if (!is_default && !registry_object(registry, key) &&
+			!table_get(documents->by_key, key))
 			problem_warn(documents->problems, reference->place,
 				"there is no %s \"%s\" yet: %s", reference->kind,
 				reference->name, rows[i].what);
@@ -91,7 +81,7 @@ static void add_row(struct arena *arena, struct plan *plan,
 			  !is_same_body(arena, row->former, document->object);
 }
 
-static bool fill(struct command *command, struct documents *documents,
+static void fill(struct command *command, struct documents *documents,
 	const struct registry *registry, struct plan *plan)
 {
 	plan_check_references(documents, registry);
@@ -101,40 +91,43 @@ static bool fill(struct command *command, struct documents *documents,
 	plan->rows = ARENA_ARRAY(command->arena, struct plan_row, count + 1);
 	for (const struct document *d = documents->first; d; d = d->next)
 		add_row(command->arena, plan, registry, d);
-	return true;
 }
 
-bool plan_make(struct command *command, struct plan *ret_plan)
+/* False: there is no option -f. */
+static bool read_files(struct command *command, struct documents *documents)
 {
-	struct problems problems;
-	struct documents documents;
-	problems_init(&problems, command->arena);
-	documents_init(&documents, command->arena, &problems);
 	const char *path;
 	size_t files = 0;
-	while ((path = command_option_n(command, "file", files))) {
-		read_file(command, &documents, path);
-		files++;
+	for (; (path = command_option_n(command, "file", files)); files++)
+		read_file(command, documents, path);
+	if (files && !documents->problems->errors && !documents->first)
+		problem_error(documents->problems,
+			(struct place){ command_option(command, "file") },
+			"holds no objects");
+	return files;
+}
+
+enum status plan_make(struct command *command, struct plan *ret_plan)
+{
+	struct problems problems;
+	CLEANUP(documents_done) struct documents documents;
+	problems_init(&problems, command->arena);
+	documents_init(&documents, command->arena, &problems);
+	if (!read_files(command, &documents))
+		return command_misused(
+			command, "say which file: -f FILE, or -f - for stdin");
+	if (problems.errors) {
+		problems_print(&problems, command->errors);
+		return STATUS_USAGE;
 	}
-	if (!files) {
-		command_misused(command, "say which file: -f FILE, or -f - for stdin");
-		return false;
-	}
-	*ret_plan = (struct plan){ 0 };
 	struct fault fault = { 0 };
-	const struct registry *registry = NULL;
-	if (!problems.errors) {
-		if (!documents.first)
-			problem_error(&problems,
-				(struct place){ command_option(command, "file") },
-				"holds no objects");
-		else if (!command_session(command))
-			return false;
-		else if (!(registry = session_registry(command->session, &fault)))
-			command_failed(command, "%s", fault.text);
-		else
-			fill(command, &documents, registry, ret_plan);
-	}
+	if (!command_session(command))
+		return STATUS_FAILED;
+	const struct registry *registry = session_registry(command->session, &fault);
+	if (!registry)
+		return command_failed(command, "%s", fault.text);
+	*ret_plan = (struct plan){ 0 };
+	fill(command, &documents, registry, ret_plan);
 	problems_print(&problems, command->errors);
-	return registry && !problems.errors;
+	return STATUS_DONE;
 }

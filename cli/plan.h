@@ -18,8 +18,9 @@ struct plan {
 	size_t count;
 };
 
-/* Reads the files of the options -f. False: what is wrong has been printed. */
-bool plan_make(struct command *command, struct plan *ret_plan);
+/* Reads the files of the options -f. Unless STATUS_DONE, what is wrong has been printed.
+ */
+enum status plan_make(struct command *command, struct plan *ret_plan);
 
 /* Warns of names that neither the registry nor the documents have. */
 void plan_check_references(struct documents *documents, const struct registry *registry);

@@ -82,7 +82,7 @@ static void write_scalar(
 {
 	bool is_bare = is_plain(text) ||
 		       (field->value->is_number && is_number_text(text)) ||
-		       (!field->value->is_number && is_quantity(text));
+		       is_quantity(text);
 	if (is_bare) {
 		buffer_append(writer->out, slice_of(text));
 		return;
@@ -171,7 +171,7 @@ const char *object_yaml(struct arena *arena, const Postern__Object *object)
 static json_t *json_of_scalar(
 	struct arena *arena, const struct field *field, const char *text)
 {
-	if (!field->value->is_number)
+	if (!field->value->is_number || !is_number_text(text))
 		return json_string(printable_string(arena, text));
 	if (strchr(text, '.'))
 		return json_real(strtod(text, NULL));

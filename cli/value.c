@@ -189,6 +189,7 @@ const struct value bytes_value = {
 	.allowed = "a number of bytes from 1, with k, M or G for 1024 times as much each",
 	.read = read_bytes,
 	.print = print_bytes,
+	.is_number = true,
 };
 
 static bool read_duration(const struct value *value, struct arena *arena,

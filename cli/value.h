@@ -26,7 +26,7 @@ struct value {
 	const char *(*print)(
 		const struct value *value, struct arena *arena, const void *field);
 	const struct choice *choices;
-	bool is_number; /* in JSON */
+	bool is_number; /* in JSON, where its text has only digits and a dot */
 };
 
 extern const struct value name_value, text_value, file_value, detector_value;

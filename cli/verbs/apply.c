@@ -11,8 +11,9 @@ static const char *outcome(const struct plan_row *row)
 static enum status apply(struct command *command)
 {
 	struct plan plan;
-	if (!plan_make(command, &plan))
-		return command->session ? STATUS_FAILED : STATUS_USAGE;
+	enum status status = plan_make(command, &plan);
+	if (status != STATUS_DONE)
+		return status;
 	for (size_t i = 0; i < plan.count; i++)
 		if (plan.rows[i].is_changed)
 			control_begin(command->session, command->arena,
@@ -52,4 +53,5 @@ const struct verb apply_verb = {
 		"      - envelope: bounces@shop.example\n"
 		"        header: \"*@shop.example\"\n",
 	ACTIONS(actions),
+	.may_found_bus = true,
 };

@@ -21,7 +21,7 @@ static void print_row(struct command *command, const struct plan_row *row)
 static enum status diff(struct command *command)
 {
 	struct plan plan;
-	if (!plan_make(command, &plan))
+	if (plan_make(command, &plan) != STATUS_DONE)
 		return STATUS_USAGE;
 	enum status status = STATUS_DONE;
 	for (size_t i = 0; i < plan.count; i++)
