@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/held.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/control.h"
+#include "cli/notice.h"
+#include "lib/clock.h"
+#include "lib/mail.h"
+#include "lib/memory.h"
+#include "lib/table.h"
+#include "lib/topics.h"
+
+/* A mail that is let go is handed to nobody for this long, so that its record can be
+ * deleted first. Were the record deleted after a stage held the mail anew under the same
+ * key, that mail would be lost. */
+#define HEAD_START_MS 1500
+/* The delete is not begun with less than this left. */
+#define MARGIN_MS 500
+
+struct survey {
+	const struct held_query *query;
+	struct arena *arena;
+	struct arena *scratch;
+	struct table *found; /* id: struct held */
+};
+
+static struct held *summarise(struct arena *arena, const Postern__Mail *mail)
+{
+	struct held *held = ARENA_NEW(arena, struct held);
+	const Postern__Hold *hold = mail->hold;
+	held->id = arena_string(arena, slice_of(mail->id));
+	held->app = arena_string(arena, slice_of(mail->app));
+	held->from = arena_string(arena, slice_of(mail->envelope->from));
+	held->subject = arena_string(arena, slice_of(mail->subject));
+	held->stage = arena_string(arena, slice_of(hold ? hold->stage : ""));
+	held->reason = arena_string(arena, slice_of(hold ? hold->reason : ""));
+	held->held_us = hold ? hold->held_us : 0;
+	held->recipients = mail->envelope->n_recipients;
+	return held;
+}
+
+static void survey_seen(void *with, struct slice key, struct slice value)
+{
+	struct survey *survey = with;
+	table_remove(survey->found, key);
+	if (!value.size)
+		return;
+	arena_clear(survey->scratch);
+	Postern__Mail *mail = mail_decode(survey->scratch, value, NULL);
+	if (!mail || !filter_matches(survey->query->filter, mail))
+		return;
+	struct held *held = summarise(survey->arena, mail);
+	if (held->held_us >= survey->query->since_us)
+		table_put(survey->found, key, held);
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct held *left = *(struct held *const *)a;
+	const struct held *right = *(struct held *const *)b;
+	return (left->held_us > right->held_us) - (left->held_us < right->held_us);
+}
+
+bool held_survey(struct session *session, struct arena *arena,
+	const struct held_query *query, struct held_list *ret_list, struct fault *fault)
+{
+	struct survey survey = { query, arena, arena_new(), table_new() };
+	bool is_good = session_survey(
+		session, TOPIC_QUARANTINE, survey_seen, &survey, fault);
+	struct held_list list = { 0 };
+	list.list = ARENA_ARRAY(arena, struct held *, table_size(survey.found) + 1);
+	struct slice key;
+	void *held;
+	for (size_t i = 0; table_next(survey.found, &i, &key, &held);)
+		list.list[list.count++] = held;
+	qsort(list.list, list.count, sizeof(*list.list), by_time);
+	table_free(survey.found);
+	arena_free(survey.scratch);
+	*ret_list = list;
+	return is_good;
+}
+
+struct reading {
+	struct arena *arena;
+	Postern__Mail *mail;
+	struct fault fault;
+};
+
+static void read_seen(void *with, const struct bus_delivery *delivery)
+{
+	struct reading *reading = with;
+	if (delivery->value.size)
+		reading->mail = mail_decode(
+			reading->arena, delivery->value, &reading->fault);
+}
+
+Postern__Mail *held_read(
+	struct session *session, struct arena *arena, const char *id, struct fault *fault)
+{
+	struct reading reading = { .arena = arena };
+	const struct bus_range newest = { .topic = TOPIC_QUARANTINE,
+		.key = slice_of(id),
+		.newest_first = true,
+		.limit = 1 };
+	if (!session_browse(session, &newest, read_seen, &reading, fault))
+		return NULL;
+	if (!reading.mail)
+		fault_permanent(fault, "%s",
+			reading.fault.kind
+				? reading.fault.text
+				: "it is not in quarantine; `posternctl trace` "
+				  "shows what became of it");
+	return reading.mail;
+}
+
+static bool publish_event(const struct held_act *act, const Postern__Mail *mail,
+	Postern__EventKind kind, struct fault *fault)
+{
+	Postern__Event *event = notice_new(act->arena, mail, kind);
+	event->reason = (char *)act->why;
+	notice_begin(act->session, act->arena, event);
+	return session_wait(act->session, 0, fault);
+}
+
+static bool publish_record(const struct held_act *act, const Postern__Mail *held,
+	bool is_there, struct fault *fault)
+{
+	struct slice value = { 0 };
+	if (is_there)
+		value = record_encode(act->arena, &held->base);
+	return session_publish(act->session,
+		&(struct bus_record){ .topic = TOPIC_QUARANTINE,
+			.key = slice_of(held->id),
+			.value = value },
+		fault);
+}
+
+/* Deletes the record of a mail that is on its way from `due_ms`. Late, it stays: a record
+ * too many is harmless, one too few is a lost mail. */
+static bool delete_before(const struct held_act *act, const Postern__Mail *held,
+	int64_t due_ms, struct fault *fault)
+{
+	static const char late[] =
+		"it is on its way, but the bus was so slow that its record stays in "
+		"quarantine; discard it once the mail has arrived";
+	if (clock_unix_ms() > due_ms - MARGIN_MS)
+		return fault_temporary(fault, "%s", late);
+	if (!publish_record(act, held, false, fault))
+		return false;
+	if (clock_unix_ms() < due_ms)
+		return true;
+	/* The delete may have come behind a new hold: put back what we know of. */
+	return publish_record(act, held, true, fault) &&
+	       fault_temporary(fault, "%s", late);
+}
+
+/* Where a mail goes on, and what is said of it. */
+struct way {
+	const char *family;
+	Postern__EventKind kind;
+};
+
+static bool send_on(const struct held_act *act, const Postern__Mail *held,
+	const Postern__Mail *mail, struct way way, struct fault *fault)
+{
+	int64_t due_ms = clock_unix_ms() + HEAD_START_MS;
+	return session_publish(act->session,
+		       &(struct bus_record){
+			       .topic = topic_of_lane(act->arena, way.family, mail->lane),
+			       .key = mail_key(act->arena, mail),
+			       .value = record_encode(act->arena, &mail->base),
+			       .due_ms = due_ms },
+		       fault) &&
+	       publish_event(act, mail, way.kind, fault) &&
+	       delete_before(act, held, due_ms, fault);
+}
+
+/* A mail that the scanner decided to hold goes past the scanner, whatever its holder
+ * asked for: to be scanned again is to be held again. */
+const char *held_release_family(const Postern__Mail *held)
+{
+	const char *resume = held->hold ? held->hold->resume : "";
+	int decision = held->verdict ? (int)held->verdict->decision : 0;
+	bool is_judged = decision == POSTERN__DECISION__DECISION_HOLD ||
+			 decision == POSTERN__DECISION__DECISION_REJECT;
+	if (is_judged && (!*resume || strcmp(resume, TOPIC_ACCEPTED) == 0))
+		return TOPIC_CLEARED;
+	return *resume ? resume : TOPIC_ACCEPTED;
+}
+
+bool held_release(
+	const struct held_act *act, const Postern__Mail *held, struct fault *fault)
+{
+	Postern__Release release = POSTERN__RELEASE__INIT;
+	release.by = (char *)operator_name(act->arena);
+	release.why = (char *)act->why;
+	release.released_us = clock_unix_us();
+	Postern__Mail mail = *held;
+	struct way way = { held_release_family(held),
+		POSTERN__EVENT_KIND__EVENT_RELEASED };
+	mail.hold = NULL;
+	/* What nobody has judged yet is only let go on; it has no verdict to pass over.
+	 */
+	bool is_unjudged = strcmp(way.family, TOPIC_ACCEPTED) == 0;
+	mail.release = is_unjudged ? NULL : &release;
+	return send_on(act, held, &mail, way, fault);
+}
+
+bool held_rescan(
+	const struct held_act *act, const Postern__Mail *held, struct fault *fault)
+{
+	Postern__Mail mail = *held;
+	mail.hold = NULL;
+	mail.release = NULL;
+	mail.verdict = NULL;
+	struct way way = { TOPIC_ACCEPTED, POSTERN__EVENT_KIND__EVENT_RESCAN };
+	return send_on(act, held, &mail, way, fault);
+}
+
+bool held_discard(
+	const struct held_act *act, const Postern__Mail *held, struct fault *fault)
+{
+	return publish_event(act, held, POSTERN__EVENT_KIND__EVENT_DISCARDED, fault) &&
+	       publish_record(act, held, false, fault);
+}
