@@ -118,6 +118,7 @@ class Stack:
 
     def _open_bus(self, bus):
         if bus == "local":
+            (self.folder / "bus").mkdir(mode=0o700, exist_ok=True)
             return f"local:{self.folder / 'bus'}"
         if bus == "kafka":
             self.broker = self.folder / "kafka"

@@ -50,6 +50,7 @@ class Target(Postern):
         self.disk = self.mount(folder) if bus == "local" else None
         super().__init__(folder, bus, BIN)
         if self.disk:
+            (self.disk / "bus").mkdir(mode=0o700)
             self.bus = f"local:{self.disk / 'bus'}"
         if broken:
             self.settings["POSTERN_BROKEN"] = broken
