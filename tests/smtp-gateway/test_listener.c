@@ -3,6 +3,8 @@
  * The gateway as a process, over real sockets and TLS, on a local bus. */
 #include <check.h>
 #include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -355,6 +357,39 @@ START_TEST(a_full_disk_is_told_as_451_and_passes)
 }
 END_TEST
 
+/* Takes the writer's lock of the topic's file, so the bus hangs. */
+static sqlite3 *lock_topic(const char *topic)
+{
+	char path[256];
+	sqlite3 *handle;
+	snprintf(path, sizeof(path), "%s/bus/%s.db", server.folder, topic);
+	ck_assert_int_eq(
+		sqlite3_open_v2(path, &handle, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	sqlite3_busy_timeout(handle, 1000);
+	ck_assert_int_eq(
+		sqlite3_exec(handle, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	return handle;
+}
+
+START_TEST(a_bus_that_hangs_is_told_as_451_in_time)
+{
+	struct server_record records[2];
+	server_start(&server, (const char *[]){ "STORE_TIMEOUT=500ms", NULL });
+	client_open(&client, server.tls_port, true);
+	client_log_in(&client, &server);
+	submit();
+	sqlite3 *handle = lock_topic("mail.accepted.urgent");
+	client_begin_data(&client);
+	client_send(&client, SLICE(MESSAGE));
+	ck_assert_int_eq(client_reply(&client, 3000), 451);
+	sqlite3_close(handle);
+	/* It was given to the bus, which has it at last: nothing is lost either way. */
+	ck_assert_uint_eq(server_read(&server, "mail.accepted.urgent", records, 2), 2);
+	submit();
+	finish();
+}
+END_TEST
+
 START_TEST(a_client_that_leaves_during_the_store_breaks_nothing)
 {
 	struct server_record records[10];
@@ -405,6 +440,7 @@ Suite *listener_suite(void)
 	tcase_add_test(all, one_connection_too_many_is_told_so);
 	tcase_add_test(all, sessions_of_an_app_are_counted);
 	tcase_add_test(all, a_full_disk_is_told_as_451_and_passes);
+	tcase_add_test(all, a_bus_that_hangs_is_told_as_451_in_time);
 	tcase_add_test(all, a_client_that_leaves_during_the_store_breaks_nothing);
 	tcase_add_test(
 		all, a_client_that_does_not_read_its_replies_is_not_served_for_ever);
