@@ -6,6 +6,7 @@
 
 #include "lib/clock.h"
 #include "lib/id.h"
+#include "lib/mail.h"
 #include "lib/memory.h"
 #include "lib/metrics.h"
 #include "lib/registry/registry.h"
@@ -34,9 +35,10 @@ void grant_store(struct connection *connection)
 	struct gateway *gateway = connection->gateway;
 	struct arena *arena = arena_new();
 	struct id id = id_mint();
-	const Postern__Mail *mail = session_mail(connection->session, arena, id);
+	Postern__Mail *mail = session_mail(connection->session, arena, id);
 	Postern__Event *event = session_event(arena, mail);
 	char from[320];
+	mail_add_step(arena, mail, gateway->process->name, mail->submission->received_us);
 	connection->stored_bytes = mail->content.len;
 	metric_add(gateway->metrics.content_bytes, (int64_t)mail->content.len);
 	log_info(LOG_OF(connection), "message complete", FIELD("message", id.text),
