@@ -98,7 +98,7 @@ static int by_place(const void *a, const void *b)
 bool past_find(struct session *session, struct arena *arena,
 	const struct past_query *query, struct past *ret_past, struct fault *fault)
 {
-	struct past past = { 0 };
+	struct past past = { .to_ms = query->to_ms };
 	struct finding finding = { .query = query,
 		.arena = arena,
 		.scratch = arena_new(),
@@ -121,6 +121,7 @@ bool past_find(struct session *session, struct arena *arena,
  */
 
 struct batch {
+	struct session *session;
 	struct past_mail *const *list;
 	size_t count;
 	struct table *wanted; /* id: struct past_mail, until it is seen */
@@ -141,6 +142,8 @@ static void batch_seen(void *with, const struct bus_delivery *delivery)
 		return;
 	table_remove(batch->wanted, slice_of(row->id));
 	batch->seen(batch->with, batch->scratch, row->topic, mail);
+	if (!table_size(batch->wanted))
+		session_stop(batch->session);
 }
 
 /* As many as lie in one topic and fit the bounds; at least one. */
@@ -154,15 +157,17 @@ static size_t batch_size(const struct past *past, size_t from)
 	return to - from;
 }
 
-static bool read_batch(struct session *session, struct batch *batch, struct fault *fault)
+/* Up to where the mails were looked for, not up to the last one's time: an engine may
+ * place a mail that had a due time where it became due. */
+static bool read_batch(struct batch *batch, int64_t to_ms, struct fault *fault)
 {
 	for (size_t i = 0; i < batch->count; i++)
 		table_put(batch->wanted, slice_of(batch->list[i]->id), batch->list[i]);
 	const struct bus_range range = { .topic = batch->list[0]->topic,
 		.from_ms = batch->list[0]->published_ms,
-		.to_ms = batch->list[batch->count - 1]->published_ms };
-	if (!session_browse(session, &range, batch_seen, batch, fault) ||
-		!session_wait(session, 0, fault))
+		.to_ms = to_ms };
+	if (!session_browse(batch->session, &range, batch_seen, batch, fault) ||
+		!session_wait(batch->session, 0, fault))
 		return false;
 	size_t gone = table_size(batch->wanted);
 	return !gone ||
@@ -173,13 +178,15 @@ static bool read_batch(struct session *session, struct batch *batch, struct faul
 bool past_read(struct session *session, const struct past *past, past_seen *seen,
 	void *with, struct fault *fault)
 {
-	struct batch batch = { .scratch = arena_new(), .seen = seen, .with = with };
+	struct batch batch = {
+		.session = session, .scratch = arena_new(), .seen = seen, .with = with
+	};
 	bool is_good = true;
 	for (size_t from = 0; is_good && from < past->count; from += batch.count) {
 		batch.list = past->list + from;
 		batch.count = batch_size(past, from);
 		batch.wanted = table_new();
-		is_good = read_batch(session, &batch, fault);
+		is_good = read_batch(&batch, past->to_ms, fault);
 		table_free(batch.wanted);
 	}
 	arena_free(batch.scratch);

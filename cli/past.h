@@ -28,6 +28,7 @@ struct past_query {
 struct past {
 	struct past_mail **list; /* by topic, then time */
 	size_t count;
+	int64_t to_ms;
 	size_t damaged, refused; /* not in the list */
 	const char *refusal;     /* of the last one refused */
 };
