@@ -73,8 +73,8 @@ struct bus_subscription {
 	const char *group;
 	const struct bus_source *sources;
 	unsigned window;     /* records in hand at most: back-pressure */
-	size_t window_bytes; /* likewise in bytes; one record larger than this is still
-				taken */
+	size_t window_bytes; /* likewise in bytes, 0 = no bound; one record larger than
+				this is still taken */
 };
 
 /* A record in hand. Owned by the taker until it settles or returns it, in any order. If
@@ -100,7 +100,8 @@ void bus_settle(struct bus_delivery *delivery);
 void bus_return(struct bus_delivery *delivery, int64_t due_ms);
 /* Takes nothing new; what is in hand may still be settled. */
 void bus_pause(struct bus_reader *reader);
-/* What is still in hand is given to others at once. */
+/* What is still in hand is given to others at once; its deliveries are gone and must not
+ * be touched any more. */
 void bus_unsubscribe(struct bus_reader *reader);
 
 struct bus_follow_calls {
@@ -120,7 +121,7 @@ struct bus_range {
 		to_ms;    /* by publishing time, both inclusive; to_ms 0 = up to now */
 	struct slice key; /* only this key; empty = all */
 	bool newest_first;
-	uint64_t limit; /* 0 = none */
+	uint64_t limit; /* ends it, live or not; 0 = none */
 	bool live;      /* after the end go on with new records until closed */
 };
 /* `delivery` is borrowed for the call and is neither settled nor returned; NULL = that

@@ -636,6 +636,57 @@ START_TEST(one_apps_burst_does_not_delay_other_apps)
 }
 END_TEST
 
+static void settle_and_leave(void *with, struct bus_delivery *delivery)
+{
+	struct takes *takes = with;
+	takes->count++;
+	bus_settle(delivery);
+	bus_unsubscribe(takes->reader);
+	takes->reader = NULL;
+	loop_stop(takes->rig->loop);
+}
+
+START_TEST(a_taker_may_unsubscribe_inside_its_call)
+{
+	begin(_i);
+	const char *topic = rig_topic(&rig, "inside");
+	rig_open(&rig);
+	publish_numbers(topic, "app/1", 10);
+	rig_flush(&rig);
+	const struct bus_source sources[] = { { topic, 1 }, { 0 } };
+	struct fault fault;
+	char group[128];
+	snprintf(group, sizeof(group), "g-%s", rig.prefix);
+	second.rig = &rig;
+	second.reader = bus_subscribe(rig.bus,
+		&(struct bus_subscription){
+			.group = group, .sources = sources, .window = 10 },
+		settle_and_leave, &second, &fault);
+	RIG_UNTIL(&rig, second.count == 1);
+	takes_subscribe(&first, &rig, "g", topic, 10);
+	RIG_UNTIL(&rig, first.count >= 9);
+	ck_assert_uint_eq(second.count, 1);
+	if (rig.engine == RIG_LOCAL)
+		ck_assert_uint_eq(first.count, 9);
+	finish();
+}
+END_TEST
+
+START_TEST(a_bus_may_be_closed_with_publishes_under_way)
+{
+	begin(_i);
+	const char *topic = rig_topic(&rig, "close");
+	rig_open(&rig);
+	publish_numbers(topic, "app/1", 1000);
+	rig_close(&rig);
+	unsigned reported = rig.durable + rig.failed;
+	rig_open(&rig);
+	rig_turn(&rig, 100);
+	ck_assert_uint_eq(rig.durable + rig.failed, reported);
+	finish();
+}
+END_TEST
+
 static int one_at_a_time(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -728,6 +779,8 @@ Suite *bus_suite(void)
 		what_a_leaving_member_has_in_hand_goes_to_others,
 		lanes_are_read_by_weight_while_all_have_records,
 		an_empty_lane_costs_the_others_nothing,
+		a_taker_may_unsubscribe_inside_its_call,
+		a_bus_may_be_closed_with_publishes_under_way,
 		one_apps_burst_does_not_delay_other_apps, topics_are_listed_by_prefix,
 		a_healthy_bus_says_so };
 	for (int engine = 0; engine < RIG_ENGINES; engine++) {

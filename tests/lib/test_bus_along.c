@@ -318,6 +318,14 @@ START_TEST(browsing_goes_on_live_where_asked)
 	RIG_UNTIL(&rig, seen.count == 4);
 	ck_assert(!seen.is_over);
 	bus_unbrowse(browser);
+	browser = browse(&(struct bus_range){ .topic = topic, .live = true, .limit = 9 });
+	RIG_UNTIL(&rig, seen.count == 8);
+	rig_publish(&rig, topic, "c", "c8");
+	rig_publish(&rig, topic, "c", "c9");
+	RIG_UNTIL(&rig, seen.is_over);
+	ck_assert_uint_eq(seen.count, 9);
+	ck_assert_str_eq(seen.values[8], "c8");
+	bus_unbrowse(browser);
 	rig_done(&rig);
 }
 END_TEST

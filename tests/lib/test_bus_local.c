@@ -277,6 +277,125 @@ START_TEST(a_file_that_is_no_database_is_named_and_stops_no_other_topic)
 }
 END_TEST
 
+static void path_of(const char *topic, const char *ending, char path[256])
+{
+	snprintf(path, 256, "%s/%s.%s", rig.folder, topic, ending);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+	char command[600];
+	snprintf(command, sizeof(command), "cp %s %s", from, to);
+	ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(a_group_takes_what_comes_into_a_new_or_an_older_file)
+{
+	begin();
+	const char *topic = rig_topic(&rig, "numbers");
+	char path[256], copy[256];
+	path_of(topic, "db", path);
+	path_of(topic, "copy", copy);
+	for (int round = 0; round < 3; round++) {
+		rig_open(&rig);
+		takes_subscribe(&takes, &rig, "g", topic, 10);
+		for (int i = 0; i < 10; i++)
+			rig_publish(&rig, topic, "app/1", "x");
+		rig_flush(&rig);
+		RIG_UNTIL(&rig, takes.count == 10);
+		rig_turn(&rig, 100);
+		takes_done(&takes);
+		rig_close(&rig);
+		if (round == 0)
+			copy_file(path, copy);
+		else if (round == 1)
+			copy_file(copy, path);
+		else
+			ck_assert_int_eq(unlink(path), 0);
+	}
+	/* The publisher alone must see to it: the group's members may come later. */
+	rig_open(&rig);
+	rig_publish(&rig, topic, "app/1", "new");
+	rig_flush(&rig);
+	takes_subscribe(&takes, &rig, "g", topic, 10);
+	RIG_UNTIL(&rig, takes.count == 1);
+	ck_assert_str_eq(takes.rows[0].value, "new");
+	finish();
+}
+END_TEST
+
+START_TEST(files_moved_away_under_a_running_bus_are_made_anew)
+{
+	begin();
+	const char *topic = rig_topic(&rig, "compact-moved");
+	rig_open(&rig);
+	takes_subscribe(&takes, &rig, "g", topic, 10);
+	rig_publish(&rig, topic, "a", "1");
+	RIG_UNTIL(&rig, takes.count == 1);
+	const char *endings[] = { "db", "db-wal", "db-shm" };
+	for (int i = 0; i < 3; i++) {
+		char path[256];
+		path_of(topic, endings[i], path);
+		ck_assert_int_eq(unlink(path), 0);
+	}
+	/* Refused once rather than written where nobody will read it. */
+	rig_publish(&rig, topic, "a", "2");
+	RIG_UNTIL(&rig, rig.failed == 1);
+	ck_assert_int_eq(rig.last_fault.kind, FAULT_TEMPORARY);
+	ck_assert_ptr_nonnull(strstr(rig.last_fault.text, "moved away"));
+	rig_publish(&rig, topic, "a", "3");
+	RIG_UNTIL(&rig, takes.count == 2);
+	ck_assert_str_eq(takes.rows[1].value, "3");
+	finish();
+}
+END_TEST
+
+START_TEST(a_record_whose_bell_was_never_rung_is_found)
+{
+	begin();
+	const char *topic = rig_topic(&rig, "silent");
+	rig_open(&rig);
+	takes_subscribe(&takes, &rig, "g", topic, 10);
+	rig_publish(&rig, topic, "app/1", "first");
+	RIG_UNTIL(&rig, takes.count == 1);
+	/* As if its publisher had been killed between the commit and the ring. */
+	run_sql(topic, "db",
+		"INSERT INTO record (time, due, key, value) VALUES (0, 0, x'61', x'62')");
+	RIG_UNTIL(&rig, takes.count == 2);
+	finish();
+}
+END_TEST
+
+START_TEST(a_large_record_is_not_held_up_by_small_ones_of_another_lane)
+{
+	begin();
+	const struct bus_source sources[] = { { rig_topic(&rig, "urgent"), 16 },
+		{ rig_topic(&rig, "bulk"), 1 }, { 0 } };
+	rig_open(&rig);
+	char *block = memory_new(90000);
+	rig_publish_record(&rig, &(struct bus_record){ .topic = sources[1].topic,
+					 .key = SLICE("app/1"),
+					 .value = { block, 90000 } });
+	for (int i = 0; i < 1000; i++)
+		rig_publish_record(&rig, &(struct bus_record){ .topic = sources[0].topic,
+						 .key = SLICE("app/1"),
+						 .value = { block, 20000 } });
+	rig_flush(&rig);
+	free(block);
+	takes_subscribe_to(&takes, &rig,
+		&(struct bus_subscription){ .group = "g",
+			.sources = sources,
+			.window = 10,
+			.window_bytes = 100000 });
+	RIG_UNTIL(&rig, takes.count == 1001);
+	size_t at = 0;
+	while (takes.rows[at].size != 90000)
+		at++;
+	ck_assert_uint_le(at, 100);
+	finish();
+}
+END_TEST
+
 /* Fills the file system; returns the descriptor of the filler. */
 static int fill_disk(void)
 {
@@ -469,6 +588,11 @@ Suite *bus_local_suite(void)
 	tcase_add_test(tcase, a_damaged_record_stops_nothing);
 	tcase_add_test(
 		tcase, a_file_that_is_no_database_is_named_and_stops_no_other_topic);
+	tcase_add_test(tcase, a_group_takes_what_comes_into_a_new_or_an_older_file);
+	tcase_add_test(tcase, files_moved_away_under_a_running_bus_are_made_anew);
+	tcase_add_test(tcase, a_record_whose_bell_was_never_rung_is_found);
+	tcase_add_test(
+		tcase, a_large_record_is_not_held_up_by_small_ones_of_another_lane);
 	tcase_add_test(tcase, a_full_disk_is_temporary_and_goes_away_by_itself);
 	tcase_add_test(tcase, mail_at_rest_is_for_its_owner_only);
 	tcase_add_test(tcase, a_wal_stays_small_under_constant_load);

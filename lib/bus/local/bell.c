@@ -25,7 +25,12 @@
 /* The turnstile only hints: after this long the lock is tried anyway. */
 #define TURNSTILE_MS 20
 /* Enough for who was woken to take the lock. */
-#define YIELD_MS 2
+#define YIELD_MS      2
+#define LOCK_TRIES    500
+#define LOCK_PAUSE_US 5000
+/* A publisher that is killed between its commit and its ring, or an inotify queue that
+ * ran over, must not leave a record lying: after this long in silence everybody looks. */
+#define SILENCE_MS 5000
 
 struct bell_tower {
 	struct local_bus *bus;
@@ -85,21 +90,19 @@ void bell_ring(const struct bell *bell)
 	(void)!pread(bell->fd, &byte, 1, 0);
 }
 
-static void lock_whole(int fd, short type)
-{
-	struct flock lock = { .l_type = type, .l_whence = SEEK_SET };
-	while (fcntl(fd, F_OFD_SETLKW, &lock) < 0 && errno == EINTR)
-		;
-}
-
+/* Tried, not waited for: a process stopped in here must not hold up the others for ever,
+ * and SQLite's own locks still keep the files whole. */
 void bell_lock(const struct bell *bell)
 {
-	lock_whole(bell->fd, F_WRLCK);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	for (int i = 0; i < LOCK_TRIES && fcntl(bell->fd, F_OFD_SETLK, &lock) < 0; i++)
+		usleep(LOCK_PAUSE_US);
 }
 
 void bell_unlock(const struct bell *bell)
 {
-	lock_whole(bell->fd, F_UNLCK);
+	struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+	fcntl(bell->fd, F_OFD_SETLK, &lock);
 }
 
 static void futex_wait(struct turnstile *turnstile, uint32_t seen, int timeout_ms)
@@ -138,11 +141,11 @@ void turnstile_yield(struct turnstile *turnstile, uint32_t passed)
 		futex_wait(turnstile, passed, YIELD_MS);
 }
 
+/* NULL: all of them. */
 static void wake_ears(struct bell_tower *tower, const struct inotify_event *event)
 {
 	for (struct ear *ear = tower->ears; ear; ear = ear->next) {
-		/* An overflow of the queue may stand for any bell. */
-		if (ear->wd != event->wd && !(event->mask & IN_Q_OVERFLOW))
+		if (event && ear->wd != event->wd)
 			continue;
 		ear->rang = true;
 		pthread_cond_signal(ear->wake);
@@ -154,9 +157,11 @@ static void hear(struct bell_tower *tower)
 	_Alignas(struct inotify_event) char events[4096];
 	ssize_t size = read(tower->inotify, events, sizeof(events));
 	pthread_mutex_lock(&tower->bus->lock);
+	if (size <= 0)
+		wake_ears(tower, NULL);
 	for (char *at = events; at < events + (size > 0 ? size : 0);) {
 		const struct inotify_event *event = (void *)at;
-		wake_ears(tower, event);
+		wake_ears(tower, event->mask & IN_Q_OVERFLOW ? NULL : event);
 		at += sizeof(*event) + event->len;
 	}
 	pthread_mutex_unlock(&tower->bus->lock);
@@ -167,7 +172,7 @@ static void *listen_to_bells(void *with)
 	struct bell_tower *tower = with;
 	struct pollfd fds[] = { { tower->inotify, POLLIN }, { tower->stop, POLLIN } };
 	while (!fds[1].revents)
-		if (poll(fds, 2, -1) > 0 && fds[0].revents)
+		if (poll(fds, 2, SILENCE_MS) >= 0 && !fds[1].revents)
 			hear(tower);
 	return NULL;
 }

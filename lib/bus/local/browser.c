@@ -37,19 +37,18 @@ static struct local_browser *browser_of(struct walk *walk)
 	return (void *)((char *)walk - offsetof(struct local_browser, walk));
 }
 
-static bool has_passed(struct walk *walk, int64_t id, struct sighting *sighting)
+static bool wants(struct walk *walk, const struct walk_row *row)
 {
 	struct local_browser *browser = browser_of(walk);
-	browser->id = id;
-	if (!browser->is_live) {
-		browser->time_ms = sighting->time_ms;
-		browser->left--;
-		return true;
-	}
 	const struct bus_range *range = &browser->range;
-	return sighting->time_ms >= range->from_ms &&
-	       (!range->to_ms || sighting->time_ms <= range->to_ms) &&
-	       (!range->key.size || slice_equal(range->key, sighting->key));
+	browser->id = row->id;
+	browser->time_ms = row->time_ms;
+	if (browser->left == 0 || row->time_ms < range->from_ms ||
+		(range->to_ms && row->time_ms > range->to_ms) ||
+		(range->key.size && !slice_equal(range->key, row->key)))
+		return false;
+	browser->left--;
+	return true;
 }
 
 static bool begin(struct local_browser *browser, struct fault *fault)
@@ -77,9 +76,8 @@ static enum walk_result step_through_range(
 		browser->time_ms, browser->id,
 		range->newest_first ? range->from_ms : to_ms, browser->end,
 		(int64_t)browser->left, range->key);
-	enum walk_result result = rows ? walk_send_rows(
-						 &browser->walk, rows, has_passed, fault)
-				       : WALK_FAILED;
+	enum walk_result result =
+		rows ? walk_send_rows(&browser->walk, rows, wants, fault) : WALK_FAILED;
 	if (result != WALK_REST)
 		return result;
 	if (!range->live)
@@ -89,16 +87,22 @@ static enum walk_result step_through_range(
 	return WALK_ON;
 }
 
+static enum walk_result step_through_news(
+	struct local_browser *browser, struct fault *fault)
+{
+	sqlite3_stmt *rows = database_query(&browser->walk.records, fault,
+		COLUMNS "id > ?1 ORDER BY id", "i", browser->id);
+	return rows ? walk_send_rows(&browser->walk, rows, wants, fault) : WALK_FAILED;
+}
+
 static enum walk_result browse_step(struct walk *walk, struct fault *fault)
 {
 	struct local_browser *browser = browser_of(walk);
 	if (!browser->has_begun && !begin(browser, fault))
 		return WALK_FAILED;
-	if (!browser->is_live)
-		return step_through_range(browser, fault);
-	sqlite3_stmt *rows = database_query(
-		&walk->records, fault, COLUMNS "id > ?1 ORDER BY id", "i", browser->id);
-	return rows ? walk_send_rows(walk, rows, has_passed, fault) : WALK_FAILED;
+	enum walk_result result = browser->is_live ? step_through_news(browser, fault)
+						   : step_through_range(browser, fault);
+	return browser->left == 0 && result != WALK_FAILED ? WALK_OVER : result;
 }
 
 static void browse_show(struct walk *walk, const struct sighting *sighting)

@@ -2,70 +2,41 @@
 #include "lib/bus/local/database.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "lib/bus/local/schema.h"
 #include "lib/clock.h"
 #include "lib/memory.h"
 
-#define SCHEMA_VERSION 1
-#define LOCK_WAIT_MS   10000
+#define LOCK_WAIT_MS 10000
 /* How long a checkpoint may hold up writers while it waits for readers. */
 #define CHECKPOINT_WAIT_MS 100
 
-/* AUTOINCREMENT: the number of a deleted record is never given again, for groups remember
- * how far they have come by number. */
-static const char records_schema[] =
-	"CREATE TABLE record (id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL,"
-	" due INTEGER NOT NULL, key BLOB, value BLOB);"
-	"CREATE INDEX record_time ON record (time);"
-	"CREATE INDEX record_key ON record (key, time);"
-	"CREATE INDEX record_tombstone ON record (time) WHERE value = x'';";
-
-/* pending holds what lies below a group's position and is not settled. due 0: ready, in
- * the order of tag; due set: waits for that time; member set: in that member's hands. */
-static const char groups_schema[] =
-	"CREATE TABLE grp (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
-	" position INTEGER NOT NULL DEFAULT 0, turn INTEGER NOT NULL DEFAULT 0);"
-	"CREATE TABLE pending (grp INTEGER NOT NULL, id INTEGER NOT NULL, app BLOB NOT NULL,"
-	" tag INTEGER NOT NULL, due INTEGER NOT NULL, attempt INTEGER NOT NULL,"
-	" size INTEGER NOT NULL, member INTEGER, PRIMARY KEY (grp, id)) WITHOUT ROWID;"
-	"CREATE INDEX pending_ready ON pending (grp, tag, id)"
-	" WHERE member IS NULL AND due = 0;"
-	"CREATE INDEX pending_app ON pending (grp, app, tag)"
-	" WHERE member IS NULL AND due = 0;"
-	"CREATE INDEX pending_due ON pending (grp, due) WHERE member IS NULL AND due > 0;"
-	"CREATE INDEX pending_member ON pending (grp, member) WHERE member IS NOT NULL;";
-
-static const char *const settings[] = {
-	[DATABASE_RECORDS] = "PRAGMA synchronous=FULL;",
-	[DATABASE_RECORDS_READER] = "PRAGMA synchronous=NORMAL;",
-	/* A take or a settle need not outlive a power cut: it would only be repeated. */
-	[DATABASE_GROUPS] = "PRAGMA synchronous=NORMAL;",
-};
-static const char shared_settings[] =
-	"PRAGMA journal_size_limit=16777216;"
-	"PRAGMA secure_delete=OFF; PRAGMA trusted_schema=OFF;";
-
-static bool explain(struct database *database, struct fault *fault)
+static const char *remedy_for(const struct database *database, int code)
 {
-	int code = sqlite3_extended_errcode(database->handle);
+	if (code == SQLITE_BUSY)
+		return ": another process holds its write lock";
+	if (code != SQLITE_CORRUPT && code != SQLITE_NOTADB)
+		return "";
+	return database->kind == DATABASE_GROUPS
+		       ? ": stop the services and restore it; or move it away, then every"
+			 " group is given again what the topic still has"
+		       : ": stop the services and restore it or move it away";
+}
+
+bool database_explain(struct database *database, struct fault *fault)
+{
+	int code = sqlite3_extended_errcode(database->handle) & 0xff;
 	int number = sqlite3_system_errno(database->handle);
-	const char *remedy = "";
-	if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)
-		remedy = ": move it away or restore it";
-	else if ((code & 0xff) == SQLITE_BUSY)
-		remedy = ": another process holds its write lock";
-	bool has_number = number && (code & 0xff) != SQLITE_BUSY;
+	bool has_number = number && code != SQLITE_BUSY;
 	return fault_temporary(fault, "%s: %s%s%s%s", database->path,
 		sqlite3_errmsg(database->handle), has_number ? ": " : "",
-		has_number ? strerror(number) : "", remedy);
+		has_number ? strerror(number) : "", remedy_for(database, code));
 }
 
 static int wait_for_lock(void *with, int count)
@@ -79,6 +50,13 @@ static int wait_for_lock(void *with, int count)
 	return 1;
 }
 
+static void expect_to_wait(struct database *database, int64_t timeout_ms)
+{
+	database->give_up_ms = clock_monotonic_ms() + timeout_ms;
+	database->seen = database->turnstile->passed;
+	database->asked = 0;
+}
+
 /* In the place of SQLite's own hook, which would checkpoint inside a publisher's commit:
  * the keeper does that. */
 static int note_pages(void *with, sqlite3 *handle, const char *name, int pages)
@@ -90,76 +68,23 @@ static int note_pages(void *with, sqlite3 *handle, const char *name, int pages)
 	return SQLITE_OK;
 }
 
-/* The file is made here and not by SQLite: private, and where root makes it (posternctl)
- * it still belongs to whom the folder belongs. O_EXCL, for closing a second descriptor of
- * a database in use would drop SQLite's locks. */
-static void create_file(const char *folder, const char *path)
+static bool open_handle(
+	struct database *database, const struct topic_place *place, struct fault *fault)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	struct stat facts;
-	if (fd < 0)
-		return;
-	if (geteuid() == 0 && stat(folder, &facts) == 0)
-		(void)!fchown(fd, facts.st_uid, facts.st_gid);
-	close(fd);
-}
-
-static bool sync_folder(const char *folder, struct fault *fault)
-{
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool is_synced = fd >= 0 && fsync(fd) == 0;
-	if (!is_synced)
-		fault_temporary(fault, "%s: %s", folder, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return is_synced;
-}
-
-static bool execute(struct database *database, const char *sql, struct fault *fault)
-{
-	return sqlite3_exec(database->handle, sql, NULL, NULL, NULL) == SQLITE_OK ||
-	       explain(database, fault);
-}
-
-static bool prepare_schema(
-	struct database *database, enum database_kind kind, struct fault *fault)
-{
-	int64_t version;
-	if (!execute(database, "PRAGMA journal_mode=WAL", fault) ||
-		!database_number(database, fault, &version, "PRAGMA user_version", ""))
-		return false;
-	if (version == SCHEMA_VERSION)
-		return true;
-	if (version != 0)
-		return fault_temporary(
-			fault, "%s: made by another version of Postern", database->path);
-	bool is_made = execute(database, "BEGIN IMMEDIATE", fault) &&
-		       execute(database,
-			       kind == DATABASE_GROUPS ? groups_schema : records_schema,
-			       fault) &&
-		       execute(database, "PRAGMA user_version=1; COMMIT", fault);
-	if (!is_made)
-		sqlite3_exec(database->handle, "ROLLBACK", NULL, NULL, NULL);
-	return is_made;
-}
-
-static bool open_handle(struct database *database, const struct topic_place *place,
-	enum database_kind kind, struct fault *fault)
-{
-	create_file(place->folder, database->path);
+	schema_create_file(place->folder, database->path);
 	if (sqlite3_open_v2(database->path, &database->handle,
 		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-		return explain(database, fault);
+		return database_explain(database, fault);
+	struct stat facts;
+	if (stat(database->path, &facts) < 0)
+		return fault_temporary(fault, "%s: %s", database->path, strerror(errno));
+	database->device = facts.st_dev;
+	database->inode = facts.st_ino;
 	sqlite3_extended_result_codes(database->handle, 1);
 	sqlite3_busy_handler(database->handle, wait_for_lock, database);
-	database->give_up_ms = clock_monotonic_ms() + LOCK_WAIT_MS;
+	expect_to_wait(database, LOCK_WAIT_MS);
 	sqlite3_wal_hook(database->handle, note_pages, database);
-	/* Until the file is whole its commits are synced, whoever makes it. */
-	return execute(database, "PRAGMA synchronous=FULL", fault) &&
-	       prepare_schema(database, kind, fault) &&
-	       execute(database, settings[kind], fault) &&
-	       execute(database, shared_settings, fault) &&
-	       (kind == DATABASE_RECORDS_READER || sync_folder(place->folder, fault));
+	return schema_prepare(database, place, fault);
 }
 
 bool database_open(struct database *database, const struct topic_place *place,
@@ -168,16 +93,25 @@ bool database_open(struct database *database, const struct topic_place *place,
 	char path[PATH_MAX];
 	int size = snprintf(path, sizeof(path), "%s/%s.%s", place->folder, place->topic,
 		kind == DATABASE_GROUPS ? "groups" : "db");
+	database->kind = kind;
 	database->path = memory_string((struct slice){ path, size });
 	database->turnstile =
 		&place->bell->turnstiles[kind == DATABASE_GROUPS ? TURNSTILE_GROUPS
 								 : TURNSTILE_RECORDS];
 	bell_lock(place->bell);
-	bool is_open = open_handle(database, place, kind, fault);
+	bool is_open = open_handle(database, place, fault);
 	bell_unlock(place->bell);
 	if (!is_open)
 		database_close(database);
 	return is_open;
+}
+
+bool database_is_in_place(const struct database *database, struct fault *fault)
+{
+	struct stat facts;
+	return (stat(database->path, &facts) == 0 && facts.st_dev == database->device &&
+		       facts.st_ino == database->inode) ||
+	       fault_temporary(fault, "%s was moved away", database->path);
 }
 
 void database_close(struct database *database)
@@ -215,10 +149,11 @@ static sqlite3_stmt *bind(struct database *database, struct fault *fault, const 
 {
 	sqlite3_stmt *statement = find_statement(database, sql);
 	if (!statement) {
-		explain(database, fault);
+		database_explain(database, fault);
 		return NULL;
 	}
 	sqlite3_reset(statement);
+	expect_to_wait(database, LOCK_WAIT_MS);
 	for (int i = 0; types[i]; i++) {
 		if (types[i] == 'i') {
 			sqlite3_bind_int64(statement, i + 1, va_arg(args, int64_t));
@@ -250,7 +185,7 @@ bool database_row(struct database *database, sqlite3_stmt *statement, bool *ret_
 		return true;
 	*ret_is_done = result == SQLITE_DONE;
 	if (result != SQLITE_DONE)
-		explain(database, fault);
+		database_explain(database, fault);
 	sqlite3_reset(statement);
 	return false;
 }
@@ -286,17 +221,11 @@ bool database_number(struct database *database, struct fault *fault, int64_t *re
 	return true;
 }
 
-static void expect_to_wait(struct database *database, int64_t timeout_ms)
-{
-	database->give_up_ms = clock_monotonic_ms() + timeout_ms;
-	database->seen = database->turnstile->passed;
-	database->asked = 0;
-}
-
 bool database_begin(struct database *database, struct fault *fault)
 {
+	if (!database_is_in_place(database, fault))
+		return false;
 	turnstile_yield(database->turnstile, database->passed);
-	expect_to_wait(database, LOCK_WAIT_MS);
 	bool has_begun = database_run(database, fault, "BEGIN IMMEDIATE", "");
 	turnstile_enter(database->turnstile, database->asked);
 	return has_begun;
@@ -330,7 +259,7 @@ bool database_checkpoint(struct database *database, int mode, struct fault *faul
 	if (result == SQLITE_OK)
 		database->wal_pages = pages;
 	return result == SQLITE_OK || (result & 0xff) == SQLITE_BUSY ||
-	       explain(database, fault);
+	       database_explain(database, fault);
 }
 
 struct slice column_slice(sqlite3_stmt *statement, int column)

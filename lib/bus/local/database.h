@@ -7,15 +7,25 @@
 #define LIB_BUS_LOCAL_DATABASE_H
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "lib/bus/local/bell.h"
 #include "lib/slice.h"
 
 #define DATABASE_QUERIES 24
 
+enum database_kind {
+	DATABASE_RECORDS,        /* for publishers: a commit returns when it is on disk */
+	DATABASE_RECORDS_READER, /* for everyone else */
+	DATABASE_GROUPS,
+};
+
 struct database {
+	enum database_kind kind;
 	sqlite3 *handle; /* NULL = not open */
 	char *path;
+	dev_t device; /* of the file that was opened */
+	ino_t inode;
 	struct turnstile *turnstile;
 	uint32_t passed;      /* at our own last release of the write lock */
 	uint32_t seen, asked; /* while waiting for it */
@@ -27,12 +37,6 @@ struct database {
 	} queries[DATABASE_QUERIES];
 };
 
-enum database_kind {
-	DATABASE_RECORDS,        /* for publishers: a commit returns when it is on disk */
-	DATABASE_RECORDS_READER, /* for everyone else */
-	DATABASE_GROUPS,
-};
-
 struct topic_place {
 	const char *folder, *topic;
 	const struct bell *bell; /* open */
@@ -42,6 +46,11 @@ bool database_open(struct database *database, const struct topic_place *place,
 	enum database_kind kind, struct fault *fault);
 /* Accepts one that is not open. */
 void database_close(struct database *database);
+/* False if its name is another file's by now, or nobody's: what were written to it would
+ * be lost. */
+bool database_is_in_place(const struct database *database, struct fault *fault);
+/* Fills `fault` with what SQLite says last; false. */
+bool database_explain(struct database *database, struct fault *fault);
 
 /* The prepared statement of `sql` (a literal; its address is the key), with its
  * parameters bound by `types`: i int64_t, b struct slice (borrowed until the statement is

@@ -22,11 +22,27 @@ static struct local_follower *follower_of(struct walk *walk)
 }
 
 /* What was deleted before the start was never there for this follower. */
-static bool has_passed(struct walk *walk, int64_t id, struct sighting *sighting)
+static bool wants(struct walk *walk, const struct walk_row *row)
 {
 	struct local_follower *follower = follower_of(walk);
-	follower->position = id;
-	return sighting->value.size || id > follower->start;
+	follower->position = row->id;
+	return row->value.size || row->id > follower->start;
+}
+
+/* Numbers that end before where we are: an older copy has been put in the file's place.
+ */
+static bool find_start(struct local_follower *follower, struct fault *fault)
+{
+	int64_t newest;
+	if (!database_number(&follower->walk.records, fault, &newest,
+		    "SELECT max(id) FROM record", ""))
+		return false;
+	if (newest < follower->position)
+		follower->position = 0;
+	if (follower->start < 0)
+		follower->start = newest;
+	follower->walk.is_fresh = false;
+	return true;
 }
 
 /* A change moves its key to the end, so reading on until nothing is left sees the newest
@@ -34,14 +50,12 @@ static bool has_passed(struct walk *walk, int64_t id, struct sighting *sighting)
 static enum walk_result follow_step(struct walk *walk, struct fault *fault)
 {
 	struct local_follower *follower = follower_of(walk);
-	if (follower->start < 0 &&
-		!database_number(&walk->records, fault, &follower->start,
-			"SELECT max(id) FROM record", ""))
+	if (walk->is_fresh && !find_start(follower, fault))
 		return WALK_FAILED;
 	sqlite3_stmt *rows = database_query(&walk->records, fault,
 		"SELECT id, time, key, value FROM record WHERE id > ?1 ORDER BY id", "i",
 		follower->position);
-	enum walk_result result = rows ? walk_send_rows(walk, rows, has_passed, fault)
+	enum walk_result result = rows ? walk_send_rows(walk, rows, wants, fault)
 				       : WALK_FAILED;
 	if (result == WALK_REST && !follower->has_caught_up) {
 		follower->has_caught_up = true;

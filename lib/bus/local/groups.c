@@ -132,7 +132,8 @@ static bool promote_row(
 		       "iii", group->id, id, tag);
 }
 
-bool group_promote(struct group *group, int64_t now_ms, struct fault *fault)
+bool group_promote(
+	struct group *group, int64_t now_ms, bool *ret_has_promoted, struct fault *fault)
 {
 	/* One at a time: an update under an open cursor of the same index may repeat
 	 * rows. */
@@ -149,6 +150,7 @@ bool group_promote(struct group *group, int64_t now_ms, struct fault *fault)
 		sqlite3_reset(row);
 		if (!is_good)
 			return false;
+		*ret_has_promoted = true;
 	}
 	return true;
 }

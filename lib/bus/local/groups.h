@@ -41,7 +41,8 @@ bool group_has_work(
 
 /* All of these inside a transaction. */
 bool group_admit(struct group *group, bool *ret_has_more, struct fault *fault);
-bool group_promote(struct group *group, int64_t now_ms, struct fault *fault);
+bool group_promote(
+	struct group *group, int64_t now_ms, bool *ret_has_promoted, struct fault *fault);
 /* `ret_left`: more is ready than the bounds allowed. */
 bool group_claim(struct group *group, const struct claim_bounds *bounds,
 	struct claim claims[CLAIMS_AT_ONCE], size_t *ret_count, bool *ret_left,

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/chaos.h"
 #include "lib/clock.h"
 #include "lib/memory.h"
 
@@ -65,6 +66,7 @@ static bool checkpoint(struct database *database, struct fault *fault)
 		return true;
 	if (!database_checkpoint(database, SQLITE_CHECKPOINT_PASSIVE, fault))
 		return false;
+	KILL_POINT("local.in_checkpoint");
 	if (database->wal_pages < RESTART_PAGES)
 		return true;
 	/* Once more what came meanwhile, so that little is left while all are held up. */

@@ -29,13 +29,24 @@ static struct source *next_source(struct local_reader *reader)
 	return best;
 }
 
+static size_t room_of(const struct local_reader *reader)
+{
+	if (reader->held >= reader->window ||
+		(reader->held && reader->held_bytes >= reader->window_bytes))
+		return 0;
+	size_t room = reader->window - reader->held;
+	return room < CLAIMS_AT_ONCE ? room : CLAIMS_AT_ONCE;
+}
+
 static void share_out_quotas(struct local_reader *reader)
 {
-	size_t room = reader->window > reader->held ? reader->window - reader->held : 0;
-	if (room > CLAIMS_AT_ONCE)
-		room = CLAIMS_AT_ONCE;
-	if (reader->held && reader->held_bytes >= reader->window_bytes)
-		room = 0;
+	size_t room = room_of(reader);
+	/* A large record waits for bytes to come free: smaller ones of other sources must
+	 * not take them for ever. */
+	if (reader->blocked && room > 0) {
+		reader->blocked->quota = 1;
+		return;
+	}
 	for (struct source *source; room > 0 && (source = next_source(reader)); room--)
 		source->quota++;
 }
@@ -109,7 +120,7 @@ static void sooner(int64_t *at_ms, int64_t candidate_ms)
 static int64_t next_wake_ms(const struct local_reader *reader, bool is_paused)
 {
 	int64_t at_ms = 0;
-	bool has_room = !is_paused && reader->held < reader->window;
+	bool has_room = !is_paused && room_of(reader) > 0;
 	for (size_t i = 0; i < reader->source_count; i++) {
 		const struct source *source = &reader->sources[i];
 		sooner(&at_ms, source->retry_ms);

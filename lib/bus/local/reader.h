@@ -65,6 +65,7 @@ struct local_reader {
 	struct member member;
 	size_t held, held_bytes; /* taken and not ended */
 	size_t source_count;
+	struct source *blocked; /* its next record doesn't fit into window_bytes yet */
 	struct source *sources;
 };
 

@@ -17,7 +17,8 @@
 struct haul {
 	struct claim claims[CLAIMS_AT_ONCE];
 	size_t count;
-	bool is_left; /* more is ready than was taken */
+	bool is_left;      /* more is ready than was taken */
+	bool has_promoted; /* some have become ready by their due time */
 };
 
 void delivery_free(struct local_delivery *delivery)
@@ -71,6 +72,8 @@ static bool rest(struct source *source, const struct fault *fault)
 	source_close(source);
 	source->retry_ms = clock_unix_ms() + RETRY_MS;
 	source->quota = 0;
+	if (source->reader->blocked == source)
+		source->reader->blocked = NULL;
 	return false;
 }
 
@@ -118,7 +121,8 @@ static bool exchange(struct source *source, struct haul *haul, struct fault *fau
 	bool is_good = group_refresh(&source->group, fault) &&
 		       note_ended(source, &is_returned, fault) &&
 		       (!source->has_news || admit(source, fault)) &&
-		       group_promote(&source->group, clock_unix_ms(), fault) &&
+		       group_promote(&source->group, clock_unix_ms(), &haul->has_promoted,
+			       fault) &&
 		       (!source->quota ||
 			       group_claim(&source->group, &bounds, haul->claims,
 				       &haul->count, &haul->is_left, fault)) &&
@@ -233,6 +237,9 @@ static bool look_for_peers(struct source *source, struct fault *fault)
 static bool work(struct source *source, struct haul *haul, struct fault *fault)
 {
 	bool has_work = source->ended != NULL;
+	if (!database_is_in_place(&source->records, fault) ||
+		!database_is_in_place(&source->groups, fault))
+		return false;
 	if (!has_work &&
 		!group_has_work(&source->group, clock_unix_ms(), &has_work, fault))
 		return false;
@@ -246,22 +253,38 @@ static bool work(struct source *source, struct haul *haul, struct fault *fault)
 	return true;
 }
 
+/* What the round has told about the next one. */
+static void learn(struct source *source, const struct haul *haul, bool is_new)
+{
+	struct local_reader *reader = source->reader;
+	if (source->quota)
+		source->may_have = haul->is_left || source->has_news;
+	else
+		source->may_have |= haul->has_promoted;
+	source->has_moved = haul->count > 0 || source->has_news || haul->has_promoted ||
+			    is_new || (source->quota && !source->may_have);
+	if (source->quota && haul->count == 0 && haul->is_left)
+		reader->blocked = source;
+	else if (reader->blocked == source)
+		reader->blocked = NULL;
+	source->quota = 0;
+	source->retry_ms = 0;
+}
+
 bool source_work(struct source *source)
 {
 	struct fault fault = { 0 };
 	struct haul haul = { .count = 0 };
-	if ((!source->is_open && !source_open(source, &fault)) ||
-		!work(source, &haul, &fault) || !look_for_peers(source, &fault))
+	bool is_new = !source->is_open;
+	if ((is_new && !source_open(source, &fault)) || !work(source, &haul, &fault))
 		return rest(source, &fault);
-	if (source->quota)
-		source->may_have = haul.is_left || source->has_news;
-	source->has_moved = haul.count > 0 || source->has_news ||
-			    (source->quota && !source->may_have);
-	source->quota = 0;
-	source->retry_ms = 0;
+	learn(source, &haul, is_new);
+	/* They are ours by now, whatever else fails. */
 	bool is_good = true;
 	for (size_t i = 0; i < haul.count; i++)
 		is_good &= deliver(source, &haul.claims[i], &fault);
+	if (!look_for_peers(source, &fault))
+		return rest(source, &fault);
 	trouble_report(source->reader->bus, &source->trouble, is_good ? NULL : &fault);
 	return true;
 }

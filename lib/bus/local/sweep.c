@@ -110,14 +110,14 @@ static bool sweep_tombstones(struct kept *kept, bool *ret_is_done, struct fault 
 	int64_t limit_ms = clock_unix_ms() - (age_ms ? age_ms : TOMBSTONE_MS), found;
 	*ret_is_done = true;
 	if (!database_number(&kept->records, fault, &found,
-		    "SELECT EXISTS (SELECT 1 FROM record WHERE value = x'' AND time < ?1)",
+		    "SELECT EXISTS (SELECT 1 FROM record WHERE length(value) = 0 AND time < ?1)",
 		    "i", limit_ms))
 		return false;
 	if (!found)
 		return true;
 	return database_begin(&kept->records, fault) &&
 	       database_run(&kept->records, fault,
-		       "DELETE FROM record WHERE value = x'' AND time < ?1", "i",
+		       "DELETE FROM record WHERE length(value) = 0 AND time < ?1", "i",
 		       limit_ms) &&
 	       database_commit(&kept->records, fault);
 }

@@ -12,6 +12,7 @@
 
 #define RETRY_MS      1000
 #define BATCH_RECORDS 256
+#define BATCH_SEEN    4096
 /* A single larger record still goes. */
 #define BATCH_BYTES     ((size_t)1 << 20)
 #define UNDER_WAY_BYTES ((size_t)4 << 20)
@@ -71,39 +72,45 @@ void walk_send(struct walk *walk, enum sighting_kind kind, const struct fault *f
 	send(walk, sighting);
 }
 
-static struct sighting *read_row(sqlite3_stmt *row)
+static struct slice put(char **at, struct slice bytes)
+{
+	struct slice copy = { *at, bytes.size };
+	if (bytes.size)
+		memcpy(*at, bytes.data, bytes.size);
+	*at += bytes.size;
+	return copy;
+}
+
+static struct sighting *sighting_new(const struct walk_row *row)
 {
 	struct sighting *sighting = NEW(struct sighting);
-	struct slice key = column_slice(row, 2), value = column_slice(row, 3);
+	char *at = sighting->bytes = memory_new(row->key.size + row->value.size);
 	sighting->kind = SIGHTING_RECORD;
-	sighting->time_ms = sqlite3_column_int64(row, 1);
-	sighting->bytes = memory_new(key.size + value.size);
-	if (key.size)
-		memcpy(sighting->bytes, key.data, key.size);
-	if (value.size)
-		memcpy(sighting->bytes + key.size, value.data, value.size);
-	sighting->key = (struct slice){ sighting->bytes, key.size };
-	sighting->value = (struct slice){ sighting->bytes + key.size, value.size };
+	sighting->time_ms = row->time_ms;
+	sighting->key = put(&at, row->key);
+	sighting->value = put(&at, row->value);
 	return sighting;
 }
 
 /* Sent only after the statement is reset: waiting for the loop must not pin the WAL. */
 enum walk_result walk_send_rows(struct walk *walk, sqlite3_stmt *rows,
-	bool (*has_passed)(struct walk *walk, int64_t id, struct sighting *sighting),
-	struct fault *fault)
+	bool (*wants)(struct walk *walk, const struct walk_row *row), struct fault *fault)
 {
 	struct sighting *batch[BATCH_RECORDS];
 	size_t count = 0, bytes = 0;
 	bool is_done = false, is_full = false;
-	while (!is_full && database_row(&walk->records, rows, &is_done, fault)) {
-		struct sighting *sighting = read_row(rows);
-		if (!has_passed(walk, sqlite3_column_int64(rows, 0), sighting)) {
-			discard(&sighting->parcel);
-			continue;
+	for (int seen = 0;
+		!is_full && database_row(&walk->records, rows, &is_done, fault); seen++) {
+		struct walk_row row = { .id = sqlite3_column_int64(rows, 0),
+			.time_ms = sqlite3_column_int64(rows, 1),
+			.key = column_slice(rows, 2),
+			.value = column_slice(rows, 3) };
+		if (wants(walk, &row)) {
+			batch[count] = sighting_new(&row);
+			bytes += cost(batch[count++]);
 		}
-		batch[count++] = sighting;
-		bytes += cost(sighting);
-		is_full = count == BATCH_RECORDS || bytes >= BATCH_BYTES;
+		is_full = seen == BATCH_SEEN || count == BATCH_RECORDS ||
+			  bytes >= BATCH_BYTES;
 	}
 	sqlite3_reset(rows);
 	for (size_t i = 0; i < count; i++)
@@ -136,6 +143,7 @@ static bool open_files(struct walk *walk, struct fault *fault)
 	if (!bell_open(&walk->bell, place.folder, place.topic, fault))
 		return false;
 	walk->is_open = ear_open(walk->bus, &walk->ear, &walk->bell, fault);
+	walk->is_fresh = true;
 	if (walk->is_open &&
 		database_open(&walk->records, &place, DATABASE_RECORDS_READER, fault))
 		return true;
@@ -143,44 +151,58 @@ static bool open_files(struct walk *walk, struct fault *fault)
 	return false;
 }
 
+static enum walk_result try_step(struct walk *walk, struct fault *fault)
+{
+	if (!walk->is_open && !walk->plan->may_create && !has_files(walk))
+		return WALK_OVER;
+	if (!walk->is_open && !open_files(walk, fault))
+		return WALK_FAILED;
+	if (!database_is_in_place(&walk->records, fault))
+		return WALK_FAILED;
+	return walk->plan->step(walk, fault);
+}
+
 static enum walk_result step(struct walk *walk)
 {
 	struct fault fault = { 0 };
-	enum walk_result result = WALK_OVER;
-	if (walk->is_open || walk->plan->may_create || has_files(walk))
-		result = walk->is_open || open_files(walk, &fault)
-				 ? walk->plan->step(walk, &fault)
-				 : WALK_FAILED;
-	if (result == WALK_OVER || (result == WALK_FAILED && !walk->plan->is_stubborn)) {
-		walk_send(walk, SIGHTING_END, &fault);
-		result = WALK_OVER;
-	}
+	enum walk_result result = try_step(walk, &fault);
 	if (walk->plan->is_stubborn)
 		trouble_report(
 			walk->bus, &walk->trouble, result == WALK_FAILED ? &fault : NULL);
+	else if (result == WALK_FAILED)
+		result = WALK_OVER;
+	if (result == WALK_OVER)
+		walk_send(walk, SIGHTING_END, &fault);
 	if (result == WALK_FAILED)
 		close_files(walk);
 	return result;
 }
 
+/* The lock is held. */
+static void rest(struct walk *walk, enum walk_result result)
+{
+	int64_t until_ms = result == WALK_FAILED ? clock_unix_ms() + RETRY_MS : 0;
+	while (!walk->is_closing) {
+		bool is_rung = result == WALK_REST && walk->ear.rang;
+		bool is_time = until_ms && clock_unix_ms() >= until_ms;
+		if (result == WALK_ON || is_rung || is_time)
+			return;
+		local_wait(walk->bus, &walk->wake, until_ms);
+	}
+}
+
 static void *walk_on(void *with)
 {
 	struct walk *walk = with;
-	struct local_bus *bus = walk->bus;
-	pthread_mutex_lock(&bus->lock);
+	pthread_mutex_lock(&walk->bus->lock);
 	while (!walk->is_closing) {
 		walk->ear.rang = false;
-		pthread_mutex_unlock(&bus->lock);
+		pthread_mutex_unlock(&walk->bus->lock);
 		enum walk_result result = step(walk);
-		int64_t at_ms = result == WALK_FAILED ? clock_unix_ms() + RETRY_MS
-						      : INT64_MAX;
-		pthread_mutex_lock(&bus->lock);
-		while (result != WALK_ON && !walk->is_closing &&
-			(result == WALK_OVER || !walk->ear.rang) &&
-			clock_unix_ms() < at_ms)
-			local_wait(bus, &walk->wake, result == WALK_FAILED ? at_ms : 0);
+		pthread_mutex_lock(&walk->bus->lock);
+		rest(walk, result);
 	}
-	pthread_mutex_unlock(&bus->lock);
+	pthread_mutex_unlock(&walk->bus->lock);
 	close_files(walk);
 	return NULL;
 }

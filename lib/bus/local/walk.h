@@ -56,6 +56,7 @@ struct walk {
 	size_t under_way; /* bytes sent and not yet shown */
 	/* The thread's. */
 	bool is_open;
+	bool is_fresh; /* just opened: it may be another file than before */
 	struct bell bell;
 	struct ear ear;
 	struct database records;
@@ -68,9 +69,15 @@ void walk_start(struct walk *walk, struct local_bus *bus, const struct walk_plan
 /* Ends the thread; nothing is shown any more. */
 void walk_stop(struct walk *walk);
 
-/* For `step`. Rows have id, time, key, value. Stops at the end or after a batch. */
+/* A row of a statement for id, time, key, value; borrowed for the call. */
+struct walk_row {
+	int64_t id, time_ms;
+	struct slice key, value;
+};
+
+/* For `step`: sends the rows that are wanted. Stops at the end or after a batch. */
 enum walk_result walk_send_rows(struct walk *walk, sqlite3_stmt *rows,
-	bool (*has_passed)(struct walk *walk, int64_t id, struct sighting *sighting),
+	bool (*wants)(struct walk *walk, const struct walk_row *row),
 	struct fault *fault);
 void walk_send(struct walk *walk, enum sighting_kind kind, const struct fault *fault);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/bus/local/keeper.h"
+#include "lib/chaos.h"
 #include "lib/clock.h"
 #include "lib/memory.h"
 
@@ -123,6 +124,7 @@ static bool write_batch(
 			database_rollback(&writer->records);
 			return false;
 		}
+	KILL_POINT("local.in_commit");
 	return database_commit(&writer->records, fault);
 }
 
@@ -137,6 +139,7 @@ static void commit_queue(struct local_writer *writer)
 	for (struct parcel *parcel = batch; parcel && !is_good; parcel = parcel->next)
 		publication_of(parcel)->fault = fault;
 	if (is_good) {
+		KILL_POINT("local.before_ring");
 		bell_ring(&writer->bell);
 		keeper_look(writer->bus, writer->topic, &writer->records);
 	}

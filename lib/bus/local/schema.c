@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/bus/local/schema.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SCHEMA_VERSION 1
+
+/* AUTOINCREMENT: the number of a deleted record is never given again, for groups remember
+ * how far they have come by number. */
+static const char records_schema[] =
+	"CREATE TABLE record (id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL,"
+	" due INTEGER NOT NULL, key BLOB, value BLOB);"
+	"CREATE INDEX record_time ON record (time);"
+	"CREATE INDEX record_key ON record (key, time);"
+	"CREATE INDEX record_tombstone ON record (time) WHERE length(value) = 0;"
+	"INSERT INTO sqlite_sequence (name, seq) VALUES ('record', 0);";
+
+/* pending holds what lies below a group's position and is not settled. due 0: ready, in
+ * the order of tag; due set: waits for that time; member set: in that member's hands. */
+static const char groups_schema[] =
+	"CREATE TABLE grp (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+	" position INTEGER NOT NULL DEFAULT 0, turn INTEGER NOT NULL DEFAULT 0);"
+	"CREATE TABLE pending (grp INTEGER NOT NULL, id INTEGER NOT NULL, app BLOB NOT NULL,"
+	" tag INTEGER NOT NULL, due INTEGER NOT NULL, attempt INTEGER NOT NULL,"
+	" size INTEGER NOT NULL, member INTEGER, PRIMARY KEY (grp, id)) WITHOUT ROWID;"
+	"CREATE INDEX pending_ready ON pending (grp, tag, id)"
+	" WHERE member IS NULL AND due = 0;"
+	"CREATE INDEX pending_app ON pending (grp, app, tag)"
+	" WHERE member IS NULL AND due = 0;"
+	"CREATE INDEX pending_due ON pending (grp, due) WHERE member IS NULL AND due > 0;"
+	"CREATE INDEX pending_member ON pending (grp, member) WHERE member IS NOT NULL;";
+
+static const char *const settings[] = {
+	[DATABASE_RECORDS] = "PRAGMA synchronous=FULL;",
+	[DATABASE_RECORDS_READER] = "PRAGMA synchronous=NORMAL;",
+	/* A take or a settle need not outlive a power cut: it would only be repeated. */
+	[DATABASE_GROUPS] = "PRAGMA synchronous=NORMAL;",
+};
+static const char shared_settings[] =
+	"PRAGMA journal_size_limit=16777216;"
+	"PRAGMA secure_delete=OFF; PRAGMA trusted_schema=OFF;";
+
+/* The file is made here and not by SQLite: private, and where root makes it (posternctl)
+ * it still belongs to whom the folder belongs. O_EXCL, for closing a second descriptor of
+ * a database in use would drop SQLite's locks. */
+void schema_create_file(const char *folder, const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	struct stat facts;
+	if (fd < 0)
+		return;
+	if (geteuid() == 0 && stat(folder, &facts) == 0)
+		(void)!fchown(fd, facts.st_uid, facts.st_gid);
+	close(fd);
+}
+
+static bool sync_folder(const char *folder, struct fault *fault)
+{
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool is_synced = fd >= 0 && fsync(fd) == 0;
+	if (!is_synced)
+		fault_temporary(fault, "%s: %s", folder, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return is_synced;
+}
+
+static bool execute(struct database *database, const char *sql, struct fault *fault)
+{
+	return sqlite3_exec(database->handle, sql, NULL, NULL, NULL) == SQLITE_OK ||
+	       database_explain(database, fault);
+}
+
+static bool enter_wal_mode(struct database *database, struct fault *fault)
+{
+	bool is_done = false;
+	sqlite3_stmt *row = database_query(
+		database, fault, "PRAGMA journal_mode=WAL", "");
+	if (!row || !database_row(database, row, &is_done, fault))
+		return false;
+	bool is_wal = slice_equal_nocase(column_slice(row, 0), SLICE("wal"));
+	sqlite3_reset(row);
+	return is_wal ||
+	       fault_temporary(fault,
+		       "%s: this file system can't hold a bus (no shared memory)",
+		       database->path);
+}
+
+static bool make_tables(struct database *database, struct fault *fault)
+{
+	int64_t version;
+	if (!database_number(database, fault, &version, "PRAGMA user_version", ""))
+		return false;
+	if (version == SCHEMA_VERSION)
+		return true;
+	if (version != 0)
+		return fault_temporary(
+			fault, "%s: made by another version of Postern", database->path);
+	bool is_made = execute(database, "BEGIN IMMEDIATE", fault) &&
+		       execute(database,
+			       database->kind == DATABASE_GROUPS ? groups_schema
+								 : records_schema,
+			       fault) &&
+		       execute(database, "PRAGMA user_version=1; COMMIT", fault);
+	if (!is_made)
+		sqlite3_exec(database->handle, "ROLLBACK", NULL, NULL, NULL);
+	return is_made;
+}
+
+/* How far the groups have come; 0 where that can't be read, for then nobody consumes. */
+static int64_t position_of_groups(const struct topic_place *place)
+{
+	char path[PATH_MAX];
+	sqlite3 *handle = NULL;
+	sqlite3_stmt *row = NULL;
+	int64_t position = 0;
+	snprintf(path, sizeof(path), "%s/%s.groups", place->folder, place->topic);
+	if (sqlite3_open_v2(path, &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+		    NULL) == SQLITE_OK &&
+		sqlite3_busy_timeout(handle, 1000) == SQLITE_OK &&
+		sqlite3_prepare_v2(handle, "SELECT max(position) FROM grp", -1, &row,
+			NULL) == SQLITE_OK &&
+		sqlite3_step(row) == SQLITE_ROW)
+		position = sqlite3_column_int64(row, 0);
+	sqlite3_finalize(row);
+	sqlite3_close(handle);
+	return position;
+}
+
+static bool number_on(
+	struct database *database, const struct topic_place *place, struct fault *fault)
+{
+	int64_t last, position = position_of_groups(place);
+	if (!database_number(database, fault, &last,
+		    "SELECT seq FROM sqlite_sequence WHERE name = 'record'", ""))
+		return false;
+	return position <= last ||
+	       database_run(database, fault,
+		       "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'record'", "i",
+		       position);
+}
+
+bool schema_prepare(
+	struct database *database, const struct topic_place *place, struct fault *fault)
+{
+	/* Until the file is whole its commits are synced, whoever makes it. */
+	return execute(database, "PRAGMA synchronous=FULL", fault) &&
+	       enter_wal_mode(database, fault) && make_tables(database, fault) &&
+	       (database->kind == DATABASE_GROUPS || number_on(database, place, fault)) &&
+	       execute(database, settings[database->kind], fault) &&
+	       execute(database, shared_settings, fault) &&
+	       (database->kind == DATABASE_RECORDS_READER ||
+		       sync_folder(place->folder, fault));
+}
