@@ -24,6 +24,9 @@ static void stored(void *with, const char *id, const struct fault *fault)
 	const Postern__App *app = registry_app(gateway->process->registry, app_name);
 	connection->store = NULL;
 	metric_add(fault ? gateway->metrics.deferred : gateway->metrics.accepted, 1);
+	if (!fault)
+		log_info(LOG_OF(connection), "message accepted", FIELD("message", id),
+			NUMBER("bytes", (long long)connection->stored_bytes));
 	if (fault && app)
 		meters_refund(gateway->meters, app, connection->stored_bytes);
 	session_stored(connection->session, id, fault);
@@ -37,14 +40,9 @@ void grant_store(struct connection *connection)
 	struct id id = id_mint();
 	Postern__Mail *mail = session_mail(connection->session, arena, id);
 	Postern__Event *event = session_event(arena, mail);
-	char from[320];
 	mail_add_step(arena, mail, gateway->process->name, mail->submission->received_us);
 	connection->stored_bytes = mail->content.len;
 	metric_add(gateway->metrics.content_bytes, (int64_t)mail->content.len);
-	log_info(LOG_OF(connection), "message complete", FIELD("message", id.text),
-		FIELD("from", redact(slice_of(mail->envelope->from), from, sizeof(from))),
-		NUMBER("recipients", (long long)mail->envelope->n_recipients),
-		NUMBER("bytes", (long long)mail->content.len));
 	connection->store = store_mail(gateway->stores, mail, event, stored, connection);
 	arena_free(arena);
 	timer_stop(connection->timer);

@@ -11,6 +11,9 @@
 #include "services/smtp-gateway/session_state.h"
 #include "services/smtp-gateway/trace.h"
 
+/* A record of the bus may have 64 MiB (bus.h); envelope and headers come on top. */
+#define MESSAGE_CEILING ((size_t)48 << 20)
+
 void session_forget_transaction(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
@@ -27,8 +30,9 @@ void session_forget_transaction(struct session *session)
 size_t session_message_limit(const struct session *session, const Postern__App *app)
 {
 	uint64_t of_app = app && app->limits ? app->limits->message_bytes : 0;
-	return of_app && of_app < SIZE_MAX ? (size_t)of_app
-					   : session->world->limits.message_bytes;
+	if (of_app > MESSAGE_CEILING)
+		of_app = MESSAGE_CEILING;
+	return of_app ? (size_t)of_app : session->world->limits.message_bytes;
 }
 
 static void account(struct session *session)

@@ -390,6 +390,25 @@ START_TEST(a_bus_that_hangs_is_told_as_451_in_time)
 }
 END_TEST
 
+START_TEST(the_250_waits_for_the_event_but_not_for_ever)
+{
+	struct server_record records[2];
+	server_start(&server, (const char *[]){ "STORE_TIMEOUT=500ms", NULL });
+	client_open(&client, server.tls_port, true);
+	client_log_in(&client, &server);
+	submit();
+	sqlite3 *handle = lock_topic("mail.events");
+	client_begin_data(&client);
+	int64_t started_ms = clock_monotonic_ms();
+	client_send(&client, SLICE(MESSAGE));
+	ck_assert_int_eq(client_reply(&client, 3000), 250);
+	ck_assert_int_ge(clock_monotonic_ms() - started_ms, 490);
+	sqlite3_close(handle);
+	ck_assert_uint_eq(server_read(&server, "mail.events", records, 2), 2);
+	finish();
+}
+END_TEST
+
 START_TEST(a_client_that_leaves_during_the_store_breaks_nothing)
 {
 	struct server_record records[10];
@@ -441,6 +460,7 @@ Suite *listener_suite(void)
 	tcase_add_test(all, sessions_of_an_app_are_counted);
 	tcase_add_test(all, a_full_disk_is_told_as_451_and_passes);
 	tcase_add_test(all, a_bus_that_hangs_is_told_as_451_in_time);
+	tcase_add_test(all, the_250_waits_for_the_event_but_not_for_ever);
 	tcase_add_test(all, a_client_that_leaves_during_the_store_breaks_nothing);
 	tcase_add_test(
 		all, a_client_that_does_not_read_its_replies_is_not_served_for_ever);

@@ -308,6 +308,12 @@ START_TEST(a_dialogue_goes_as_written)
 }
 END_TEST
 
+START_TEST(the_dialogues_are_there)
+{
+	ck_assert_int_ge(file_count, 60);
+}
+END_TEST
+
 START_TEST(verbs_have_names_of_their_own_and_states)
 {
 	for (const struct verb *const *a = verb_registry; *a; a++) {
@@ -346,6 +352,7 @@ Suite *session_suite(void)
 	TCase *all = tcase_create("all");
 	file_count = scandir(FOLDER, &files, is_dialogue, alphasort);
 	tcase_add_loop_test(all, a_dialogue_goes_as_written, 0, file_count);
+	tcase_add_test(all, the_dialogues_are_there);
 	tcase_add_test(all, verbs_have_names_of_their_own_and_states);
 	tcase_add_test(all, an_idle_session_keeps_no_buffers);
 	suite_add_tcase(suite, all);
