@@ -33,7 +33,8 @@ static const struct {
 	[CLIENT_HANDSHAKE] = { NULL, BIT(STARTTLS), CLIENT_TLS },
 	[CLIENT_READY] = { on_unasked, BIT(EHLO) | BIT(HELO) | BIT(STARTTLS) | BIT(MAIL) |
 					       BIT(DATA) | BIT(FINAL) | BIT(ABORT) |
-					       BIT(RSET) },
+					       BIT(RSET),
+		CLIENT_IDLE },
 	[CLIENT_MAIL] = { client_on_mail, BIT(READY) },
 	[CLIENT_RCPT] = { client_on_rcpt, BIT(MAIL) | BIT(RCPT) },
 	[CLIENT_DATA] = { client_on_data, BIT(RCPT) },

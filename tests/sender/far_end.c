@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@ void far_end_start(struct far_end *far_end, const char *options)
 	ck_assert_int_eq(pipe(out), 0);
 	far_end->pid = fork();
 	if (far_end->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test stops nothing */
 		dup2(out[1], STDOUT_FILENO);
 		close(out[0]);
 		close(out[1]);

@@ -67,8 +67,8 @@ static void open_bench(void)
 		.helo = "mta.example",
 		.connections_per_destination = 20,
 		.messages_per_connection = 1000 };
-	bench.timeouts = (struct connection_timeouts){ .connect = 2000, .greeting = 2000,
-		.command = 2000, .data = 2000, .final = 2000, .transaction = 5000,
+	bench.timeouts = (struct connection_timeouts){ .connect = 1000, .greeting = 1000,
+		.command = 1000, .data = 1000, .final = 1000, .transaction = 5000,
 		.idle = 5000 };
 	bench.patience = timer_new(bench.loop, on_late, NULL);
 }
@@ -143,19 +143,29 @@ static void on_done(struct parcel *parcel, const struct connection_facts *facts)
 		loop_stop(bench.loop);
 }
 
-static struct sent *send_to(struct route *route, const char *address)
+static struct sent *send_as(struct route *route, const char *address, size_t lane)
 {
 	struct sent *sent = &bench.sent[bench.sent_count++];
 	*sent = (struct sent){ .may_go = true, .started_ms = clock_monotonic_ms() };
 	sent->recipient = (struct client_recipient){ .address = address, .notify = "",
 		.orcpt = "" };
-	sent->parcel = (struct parcel){ .lane = 1, .may_go = may_go, .done = on_done,
+	sent->parcel = (struct parcel){ .lane = lane, .may_go = may_go, .done = on_done,
 		.with = sent };
 	sent->parcel.mail = (struct client_mail){ .from = "a@shop.example", .envid = "",
 		.ret = "", .size_bytes = 43, .parts = parts, .part_count = 2,
 		.recipients = &sent->recipient, .recipient_count = 1 };
 	destination_submit(destination_of(bench.destinations, route), &sent->parcel);
 	return sent;
+}
+
+static struct sent *send_to(struct route *route, const char *address)
+{
+	return send_as(route, address, 1);
+}
+
+static struct sent *send_in_lane(struct route *route, size_t lane)
+{
+	return send_as(route, "b@customer.example", lane);
 }
 
 static void pause_ms(int64_t ms)
@@ -244,7 +254,7 @@ START_TEST(a_connection_that_the_server_closed_costs_no_deferral)
 		/* Just after the server has closed, and while it does so. */
 		pause_ms(i == 0 ? 600 : 300);
 	}
-	ck_assert_uint_eq(far_end_count(far_end, "\"connection\": 3"), 1);
+	ck_assert_uint_ge(far_end_count(far_end, "\"connection\": 2"), 1);
 }
 END_TEST
 
@@ -397,7 +407,7 @@ END_TEST
 
 START_TEST(a_slow_destination_does_not_delay_another)
 {
-	struct far_end *slow = start("--rule *=slow:1.5");
+	struct far_end *slow = start("--rule *=slow:0.9");
 	struct far_end *quick = start("");
 	struct route *to_slow = route_of(slow), *to_quick = route_of(quick);
 	for (size_t i = 0; i < 40; i++)
@@ -405,8 +415,8 @@ START_TEST(a_slow_destination_does_not_delay_another)
 	struct sent *sent = send_to(to_quick, "c@other.example");
 	wait_all();
 	EXPECT(sent, CLIENT_DELIVERED, 250, "2.0.0");
-	ck_assert_int_lt(sent->took_ms, 1000);
-	ck_assert_int_ge(bench.sent[0].took_ms, 1500);
+	ck_assert_int_lt(sent->took_ms, 700);
+	ck_assert_int_ge(bench.sent[0].took_ms, 900);
 }
 END_TEST
 
@@ -471,28 +481,15 @@ START_TEST(urgent_mail_passes_a_queue_of_bulk)
 	struct far_end *far_end = start("--rule *=slow:0.05");
 	struct route *route = route_of(far_end);
 	bench.pool.connections_per_destination = 1;
-	for (size_t i = 0; i < 30; i++)
-		send_to(route, "b@customer.example")->parcel.lane = 1;
-	struct sent *urgent = &bench.sent[bench.sent_count];
-	struct destination *destination = destination_of(bench.destinations, route);
-	send_to(route, "u@customer.example");
-	/* send_to() has queued it as normal; queue it anew as what it is. */
-	ck_assert_uint_eq(destination_load(destination).parcels, 31);
+	for (size_t i = 0; i < 20; i++)
+		send_in_lane(route, 2);
+	struct sent *normal = send_in_lane(route, 1);
+	struct sent *urgent = send_in_lane(route, 0);
 	wait_all();
-	int64_t normal_ms = urgent->took_ms;
-	for (size_t i = 0; i < 30; i++)
-		send_to(route, "b@customer.example");
-	urgent = &bench.sent[bench.sent_count++];
-	*urgent = bench.sent[0];
-	urgent->is_done = false;
-	urgent->started_ms = clock_monotonic_ms();
-	urgent->parcel.with = urgent;
-	urgent->parcel.lane = 0;
-	urgent->recipient.outcome = CLIENT_PENDING;
-	urgent->parcel.mail.recipients = &urgent->recipient;
-	destination_submit(destination, &urgent->parcel);
-	wait_all();
-	ck_assert_int_lt(urgent->took_ms * 4, normal_ms);
+	/* The connection was not open yet, so nothing stood before the urgent one. */
+	ck_assert_int_lt(urgent->took_ms, normal->took_ms);
+	for (size_t i = 0; i < 20; i++)
+		ck_assert_int_lt(normal->took_ms, bench.sent[i].took_ms);
 }
 END_TEST
 
