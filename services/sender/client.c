@@ -31,9 +31,9 @@ static const struct {
 	[CLIENT_HELO] = { on_helo, BIT(EHLO) },
 	[CLIENT_STARTTLS] = { on_starttls, BIT(EHLO) },
 	[CLIENT_HANDSHAKE] = { NULL, BIT(STARTTLS), CLIENT_TLS },
-	[CLIENT_READY] = { on_unasked, BIT(EHLO) | BIT(HELO) | BIT(STARTTLS) | BIT(MAIL) |
-					       BIT(DATA) | BIT(FINAL) | BIT(ABORT) |
-					       BIT(RSET),
+	[CLIENT_READY] = { on_unasked,
+		BIT(EHLO) | BIT(HELO) | BIT(STARTTLS) | BIT(MAIL) | BIT(DATA) |
+			BIT(FINAL) | BIT(ABORT) | BIT(RSET),
 		CLIENT_IDLE },
 	[CLIENT_MAIL] = { client_on_mail, BIT(READY) },
 	[CLIENT_RCPT] = { client_on_rcpt, BIT(MAIL) | BIT(RCPT) },

@@ -193,8 +193,8 @@ static void go_on_handshaking(struct connection *connection)
 	if (connection->tls_mode == POSTERN__TLS_MODE__TLS_VERIFIED &&
 		!facts->is_verified) {
 		char text[TLS_FACT_MAX + 64];
-		snprintf(text, sizeof(text),
-			"the route wants a verified certificate: %s", facts->certificate);
+		snprintf(text, sizeof(text), "the route wants a verified certificate: %s",
+			facts->certificate);
 		lose(connection, "4.7.5", text);
 		return;
 	}
@@ -262,8 +262,8 @@ static void receive(struct connection *connection)
 	char bytes[16384], why[STREAM_WHY];
 	/* A few rounds a turn: other connections wait too. */
 	for (int round = 0; round < 4; round++) {
-		ssize_t size =
-			stream_read(&connection->stream, bytes, sizeof(bytes), why);
+		ssize_t size = stream_read(
+			&connection->stream, bytes, sizeof(bytes), why);
 		if (size == STREAM_AGAIN)
 			return;
 		if (size == STREAM_OVER) {
@@ -287,8 +287,8 @@ static void on_connected(struct connection *connection)
 	}
 	connection->state = CONNECTION_TALKING;
 	struct endpoint from = { .size = sizeof(from.address) };
-	getsockname(connection->stream.socket, (struct sockaddr *)&from.address,
-		&from.size);
+	getsockname(
+		connection->stream.socket, (struct sockaddr *)&from.address, &from.size);
 	endpoint_print(&from, connection->facts.from);
 }
 
@@ -307,10 +307,9 @@ struct connection *connection_open(const struct connection_options *options,
 	void *with)
 {
 	struct connection *connection = NEW(struct connection);
-	*connection = (struct connection){ .options = *options,
-		.calls = calls,
-		.with = with,
-		.tls_mode = target->tls };
+	*connection = (struct connection){
+		.options = *options, .calls = calls, .with = with, .tls_mode = target->tls
+	};
 	snprintf(connection->facts.host, sizeof(connection->facts.host), "%s",
 		target->host);
 	endpoint_print(&target->to, connection->facts.to);
@@ -334,8 +333,8 @@ struct connection *connection_open(const struct connection_options *options,
 	return connection;
 }
 
-void connection_adopt(struct connection *connection, const struct connection_calls *calls,
-	void *with)
+void connection_adopt(
+	struct connection *connection, const struct connection_calls *calls, void *with)
 {
 	connection->calls = calls;
 	connection->with = with;
@@ -355,8 +354,8 @@ void connection_deliver(struct connection *connection, struct client_mail *mail)
 	assert(connection->is_idle_told);
 	connection->is_idle_told = false;
 	connection->is_delivering = true;
-	connection->transaction_ends_ms =
-		clock_monotonic_ms() + connection->options.timeouts->transaction;
+	connection->transaction_ends_ms = clock_monotonic_ms() +
+					  connection->options.timeouts->transaction;
 	client_deliver(connection->client, mail);
 	advance(connection);
 }

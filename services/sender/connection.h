@@ -60,8 +60,8 @@ struct connection *connection_open(const struct connection_options *options,
 void connection_free(struct connection *connection);
 
 /* Another owner takes over. */
-void connection_adopt(struct connection *connection, const struct connection_calls *calls,
-	void *with);
+void connection_adopt(
+	struct connection *connection, const struct connection_calls *calls, void *with);
 /* Is it still there? A server may have closed it, or said 421, since it got idle; if so,
  * `closed` has been called and the connection is gone. */
 bool connection_is_alive(struct connection *connection);

@@ -89,8 +89,8 @@ void destination_failed(
 		return;
 	destination->failures++;
 	destination->why = *why;
-	destination->rests_until_ms =
-		clock_unix_ms() + retry_rest_ms(destination->failures, arc4random());
+	destination->rests_until_ms = clock_unix_ms() +
+				      retry_rest_ms(destination->failures, arc4random());
 }
 
 void destination_worked(struct destination *destination)
@@ -181,8 +181,8 @@ static void destination_free(struct destination *destination)
 
 struct destination *destination_of(struct destinations *destinations, struct route *route)
 {
-	struct destination *destination =
-		table_get(destinations->table, slice_of(route->key));
+	struct destination *destination = table_get(
+		destinations->table, slice_of(route->key));
 	if (!destination) {
 		destination = destination_new(destinations, route_hold(route));
 		table_put(destinations->table, slice_of(route->key), destination);
@@ -198,7 +198,8 @@ struct destination *destination_of(struct destinations *destinations, struct rou
 static bool is_worth_keeping(const struct destination *destination, int64_t now_ms)
 {
 	return destination->load.parcels || destination->line_count ||
-	       destination->dial_count || destination->rests_until_ms > now_ms - REMEMBER_MS;
+	       destination->dial_count ||
+	       destination->rests_until_ms > now_ms - REMEMBER_MS;
 }
 
 static void on_sweep(void *with)

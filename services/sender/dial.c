@@ -10,7 +10,7 @@
 #include "lib/memory.h"
 
 #define ADDRESSES_OF_HOST 4
-#define ADDRESSES_MAX     6 /* tried in all */
+#define ADDRESSES_MAX     6  /* tried in all */
 #define ANSWERS_MAX       16 /* addresses of one host that are looked at */
 
 struct dial {
@@ -143,8 +143,7 @@ static void next_address(struct dial *dial)
 	dial->without_tls = false;
 	if (dial->tried >= ADDRESSES_MAX)
 		fail(dial);
-	else if (dial->address < dial->address_count &&
-		 dial->address < ADDRESSES_OF_HOST)
+	else if (dial->address < dial->address_count && dial->address < ADDRESSES_OF_HOST)
 		try_address(dial);
 	else
 		next_host(dial);

@@ -105,8 +105,8 @@ static void on_done(void *with)
 	if (is_untried(&parcel->mail))
 		try_again(line->destination, parcel);
 	else
-		destination_finish(line->destination, parcel,
-			connection_facts(line->connection));
+		destination_finish(
+			line->destination, parcel, connection_facts(line->connection));
 }
 
 static void line_remove(struct line *line)
@@ -192,8 +192,8 @@ bool line_open(struct destination *destination)
 	TAILQ_INSERT_TAIL(&destination->dials, calling, entry);
 	destination->dial_count++;
 	count_connection(destinations, 1);
-	calling->dial = dial_start(&destinations->options.dial, destination->route,
-		&calls_of_dial, calling);
+	calling->dial = dial_start(
+		&destinations->options.dial, destination->route, &calls_of_dial, calling);
 	return true;
 }
 

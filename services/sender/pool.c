@@ -40,9 +40,10 @@ size_t pool_set(struct pool *pool, const struct sender_config *config,
 		object && object->connections_per_destination
 			? object->connections_per_destination
 			: (unsigned)config->connections_per_destination;
-	pool->messages_per_connection = object && object->messages_per_connection
-						? object->messages_per_connection
-						: (unsigned)config->messages_per_connection;
+	pool->messages_per_connection =
+		object && object->messages_per_connection
+			? object->messages_per_connection
+			: (unsigned)config->messages_per_connection;
 	pool->expire_urgent_ms = config->expire_urgent_ms;
 	pool->expire_ms = config->expire_ms;
 	if (object && object->expire_ms)

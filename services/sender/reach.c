@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-void endpoint_of_ipv4(struct in_addr address, uint16_t port, struct endpoint *ret_endpoint)
+void endpoint_of_ipv4(
+	struct in_addr address, uint16_t port, struct endpoint *ret_endpoint)
 {
 	*ret_endpoint = (struct endpoint){ .size = sizeof(struct sockaddr_in) };
 	struct sockaddr_in *in = (struct sockaddr_in *)&ret_endpoint->address;
@@ -97,8 +98,9 @@ static bool is_public_ipv6(const struct in6_addr *address)
 bool endpoint_is_public(const struct endpoint *endpoint)
 {
 	if (endpoint->address.ss_family == AF_INET)
-		return is_public_ipv4(ntohl(
-			((const struct sockaddr_in *)&endpoint->address)->sin_addr.s_addr));
+		return is_public_ipv4(
+			ntohl(((const struct sockaddr_in *)&endpoint->address)
+					->sin_addr.s_addr));
 	return is_public_ipv6(
 		&((const struct sockaddr_in6 *)&endpoint->address)->sin6_addr);
 }

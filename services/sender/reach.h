@@ -20,7 +20,8 @@ struct endpoint {
 
 /* An IPv4 or IPv6 address in text form, without brackets; false if it is none. */
 bool endpoint_parse(const char *text, uint16_t port, struct endpoint *ret_endpoint);
-void endpoint_of_ipv4(struct in_addr address, uint16_t port, struct endpoint *ret_endpoint);
+void endpoint_of_ipv4(
+	struct in_addr address, uint16_t port, struct endpoint *ret_endpoint);
 void endpoint_of_ipv6(
 	struct in6_addr address, uint16_t port, struct endpoint *ret_endpoint);
 bool endpoint_is_public(const struct endpoint *endpoint);

@@ -102,8 +102,8 @@ static struct route *written_route(const Postern__DestinationRoute *object)
 /* RFC 5321 4.1.3. What is no address fails when it is dialled. */
 static struct route *literal_route(const char *domain)
 {
-	struct route *route =
-		route_new(POSTERN__TLS_MODE__TLS_MODE_UNSPECIFIED, SMTP_PORT);
+	struct route *route = route_new(
+		POSTERN__TLS_MODE__TLS_MODE_UNSPECIFIED, SMTP_PORT);
 	add_host(route, without_brackets(slice_of(domain)));
 	set_key(route, "literal", NULL);
 	return route;
@@ -111,8 +111,8 @@ static struct route *literal_route(const char *domain)
 
 static struct route *mx_route(struct mx_list *list, const char *domain)
 {
-	struct route *route =
-		route_new(POSTERN__TLS_MODE__TLS_MODE_UNSPECIFIED, SMTP_PORT);
+	struct route *route = route_new(
+		POSTERN__TLS_MODE__TLS_MODE_UNSPECIFIED, SMTP_PORT);
 	struct mx_list sorted = *list;
 	mx_list_shuffle(list, arc4random_uniform);
 	for (size_t i = 0; i < list->count; i++)
@@ -210,8 +210,7 @@ static void find_mx(
 			routes->options.dns, name, DNS_MX, on_answer, domain);
 }
 
-void route_find(
-	struct routes *routes, const char *domain, route_found *found, void *with)
+void route_find(struct routes *routes, const char *domain, route_found *found, void *with)
 {
 	const Postern__DestinationRoute *object = registry_route(routes->options.registry,
 		slice_of(domain), slice_of(routes->options.pool));

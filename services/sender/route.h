@@ -20,7 +20,8 @@ struct routes;
 /* Shared, so never changed once it is made. */
 struct route {
 	unsigned references;
-	char *key; /* the same for all domains that go to the same place in the same way */
+	char *key; /* the same for all domains that go to the same place in the same way
+		    */
 	Postern__TlsMode tls;
 	bool is_written; /* an operator's: may lead into private networks */
 	uint16_t port;

@@ -87,8 +87,7 @@ static bool expect_name(SSL *session, const char *host)
 	X509_VERIFY_PARAM *parameters = SSL_get0_param(session);
 	if (endpoint_parse(host, 0, &ignored))
 		return X509_VERIFY_PARAM_set1_ip_asc(parameters, host) == 1;
-	X509_VERIFY_PARAM_set_hostflags(
-		parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	return X509_VERIFY_PARAM_set1_host(parameters, host, 0) == 1 &&
 	       SSL_set_tlsext_host_name(session, host) == 1;
 }
