@@ -19,19 +19,22 @@ static void on_quit(struct client *client, const struct reply *reply);
 
 #define BIT(state) (1u << CLIENT_##state)
 
-/* What answers a reply in each state, and the states that it may be entered from. */
+/* What answers a reply in each state, the states that it may be entered from, and what
+ * the client asks of its owner meanwhile. */
 static const struct {
 	void (*on_reply)(struct client *client, const struct reply *reply);
 	unsigned from;
+	enum client_wish wish; /* CLIENT_INPUT where not given */
 } rows[CLIENT_STATES] = {
 	[CLIENT_GREETING] = { on_greeting, 0 },
 	[CLIENT_EHLO] = { on_ehlo, BIT(GREETING) | BIT(HANDSHAKE) },
 	[CLIENT_HELO] = { on_helo, BIT(EHLO) },
 	[CLIENT_STARTTLS] = { on_starttls, BIT(EHLO) },
-	[CLIENT_HANDSHAKE] = { NULL, BIT(STARTTLS) },
-	[CLIENT_READY] = { on_unasked, BIT(EHLO) | BIT(HELO) | BIT(STARTTLS) | BIT(MAIL) |
-					       BIT(DATA) | BIT(FINAL) | BIT(ABORT) |
-					       BIT(RSET) },
+	[CLIENT_HANDSHAKE] = { NULL, BIT(STARTTLS), CLIENT_TLS },
+	[CLIENT_READY] = { on_unasked,
+		BIT(EHLO) | BIT(HELO) | BIT(STARTTLS) | BIT(MAIL) | BIT(DATA) |
+			BIT(FINAL) | BIT(ABORT) | BIT(RSET),
+		CLIENT_IDLE },
 	[CLIENT_MAIL] = { client_on_mail, BIT(READY) },
 	[CLIENT_RCPT] = { client_on_rcpt, BIT(MAIL) | BIT(RCPT) },
 	[CLIENT_DATA] = { client_on_data, BIT(RCPT) },
@@ -40,7 +43,7 @@ static const struct {
 	[CLIENT_ABORT] = { client_on_abort, BIT(DATA) },
 	[CLIENT_RSET] = { client_on_rset, BIT(RCPT) | BIT(DATA) },
 	[CLIENT_QUIT] = { on_quit, BIT(READY) },
-	[CLIENT_CLOSED] = { NULL, ~0u },
+	[CLIENT_CLOSED] = { NULL, ~0u, CLIENT_CLOSE },
 };
 
 void client_enter(struct client *client, enum client_state state)
@@ -206,29 +209,7 @@ enum client_wish client_feed(struct client *client, struct slice *bytes)
 
 enum client_wish client_wish(const struct client *client)
 {
-	switch (client->state) {
-	case CLIENT_HANDSHAKE:
-		return CLIENT_TLS;
-	case CLIENT_READY:
-		return CLIENT_IDLE;
-	case CLIENT_CLOSED:
-		return CLIENT_CLOSE;
-	case CLIENT_GREETING:
-	case CLIENT_EHLO:
-	case CLIENT_HELO:
-	case CLIENT_STARTTLS:
-	case CLIENT_MAIL:
-	case CLIENT_RCPT:
-	case CLIENT_DATA:
-	case CLIENT_BODY:
-	case CLIENT_FINAL:
-	case CLIENT_ABORT:
-	case CLIENT_RSET:
-	case CLIENT_QUIT:
-	case CLIENT_STATES:
-		break;
-	}
-	return CLIENT_INPUT;
+	return rows[client->state].wish;
 }
 
 static void add_piece(struct iovec *pieces, size_t *count, struct slice piece)
@@ -286,7 +267,7 @@ void client_quit(struct client *client)
 	ask(client, CLIENT_QUIT, "QUIT", "");
 }
 
-void client_lost(struct client *client, const char *why)
+void client_lost(struct client *client, const char *enhanced, const char *why)
 {
 	if (client->state == CLIENT_CLOSED)
 		return;
@@ -295,7 +276,7 @@ void client_lost(struct client *client, const char *why)
 		return;
 	}
 	struct reply failure;
-	reply_set(&failure, 451, "4.4.2", "%s", why);
+	reply_set(&failure, 451, enhanced, "%s", why);
 	client_abandon(client, &failure, true);
 	client_fail(client, &failure);
 }

@@ -92,8 +92,9 @@ void client_tls_ready(struct client *client);
 /* Only at CLIENT_IDLE. May finish at once (the server lacks what the message needs). */
 void client_deliver(struct client *client, struct client_mail *mail);
 void client_quit(struct client *client);
-/* The connection is gone, or given up. `why` becomes the reply of whoever is left. */
-void client_lost(struct client *client, const char *why);
+/* The connection is gone, or given up: `enhanced` ("4.4.2") and `why` become the reply of
+ * every recipient without an outcome. */
+void client_lost(struct client *client, const char *enhanced, const char *why);
 
 enum client_state client_state(const struct client *client);
 /* Is a transaction under way? */

@@ -49,9 +49,6 @@ int64_t retry_expiry_ms(const Postern__Mail *mail, int64_t expire_ms)
 	int64_t from_ms = id_time_ms(slice_of(mail->id));
 	if (mail->release && mail->release->released_us / 1000 > from_ms)
 		from_ms = mail->release->released_us / 1000;
-	if (expire_ms <= 0)
-		expire_ms = mail->lane == POSTERN__LANE__LANE_URGENT ? HOURS(4)
-								     : HOURS(48);
 	return from_ms + expire_ms;
 }
 

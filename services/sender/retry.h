@@ -20,7 +20,7 @@ int64_t retry_delay_ms(
 int64_t retry_rest_ms(unsigned failures, uint32_t chance);
 
 /* Unix ms from which a message is given up: some time after it was accepted, or released
- * from quarantine. `expire_ms` 0 = the lane's own: 4 h urgent, 2 days otherwise. */
+ * from quarantine. */
 int64_t retry_expiry_ms(const Postern__Mail *mail, int64_t expire_ms);
 
 /* When this stage was first given the message, Unix ms. */

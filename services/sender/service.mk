@@ -1,1 +1,1 @@
-$(eval $(call program,sender,services/sender,-lidn2))
+$(eval $(call program,sender,services/sender,-lm))

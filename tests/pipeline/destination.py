@@ -170,6 +170,8 @@ class Session:
     async def do_ehlo(self, rest):
         args = self.server.args
         self.helo = rest
+        while args.endless:
+            await self.say("250-" + "x" * 60)
         if args.helo_only:
             return await self.say("502 5.5.1 no EHLO here")
         offers = ["250 destination", f"250 SIZE {args.size}", "250 ENHANCEDSTATUSCODES"]
@@ -345,6 +347,7 @@ def main():
                         help="what EHLO offers besides SIZE, STARTTLS and ENHANCEDSTATUSCODES")
     parser.add_argument("--size", type=int, default=100 << 20)
     parser.add_argument("--helo-only", action="store_true", help="refuse EHLO")
+    parser.add_argument("--endless", action="store_true", help="a reply to EHLO without an end")
     parser.add_argument("--greeting", default="220 destination ESMTP")
     parser.add_argument("--greeting-delay", type=float, default=0)
     parser.add_argument("--messages", type=int, default=1 << 30, help="421 after so many")

@@ -176,7 +176,7 @@ static bool call(struct dialogue *dialogue, const char *verb, char *rest)
 	else if (strcmp(verb, "encrypt") == 0)
 		client_tls_ready(client_of(dialogue));
 	else if (strcmp(verb, "lose") == 0)
-		client_lost(client_of(dialogue), rest);
+		client_lost(client_of(dialogue), "4.4.2", rest);
 	else
 		return false;
 	listen(dialogue);

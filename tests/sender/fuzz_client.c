@@ -98,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (wish == CLIENT_IDLE && (data[0] & 4))
 		client_quit(session.client);
-	client_lost(session.client, "lost");
+	client_lost(session.client, "4.4.2", "lost");
 	check(&session);
 	if (session.has_mail || client_wish(session.client) != CLIENT_CLOSE)
 		abort();

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+#include "services/sender/destination.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/loop.h"
+#include "lib/memory.h"
+#include "services/sender/line.h"
+#include "services/sender/retry.h"
+
+#define SWEEP_MS    60000
+#define REMEMBER_MS 3600000 /* failures, after the rest that they brought */
+
+/* How many of a lane go before the next lane has its turn. */
+static const unsigned shares[LANES] = { 16, 4, 1 };
+
+static struct parcel *next_parcel(struct destination *destination)
+{
+	for (int round = 0; round < 2; round++) {
+		for (size_t lane = 0; lane < LANES; lane++) {
+			struct parcel *parcel = TAILQ_FIRST(&destination->queues[lane]);
+			if (!parcel || !destination->turns[lane])
+				continue;
+			destination->turns[lane]--;
+			TAILQ_REMOVE(&destination->queues[lane], parcel, entry);
+			destination->queued--;
+			return parcel;
+		}
+		memcpy(destination->turns, shares, sizeof(shares));
+	}
+	return NULL;
+}
+
+void destination_finish(struct destination *destination, struct parcel *parcel,
+	const struct connection_facts *facts)
+{
+	destination->load.parcels--;
+	destination->load.bytes -= parcel->mail.size_bytes;
+	parcel->done(parcel, facts);
+}
+
+struct parcel *destination_take(struct destination *destination)
+{
+	struct parcel *parcel;
+	while ((parcel = next_parcel(destination))) {
+		if (parcel->may_go(parcel))
+			return parcel;
+		destination_finish(destination, parcel, NULL);
+	}
+	return NULL;
+}
+
+void destination_put_back(struct destination *destination, struct parcel *parcel)
+{
+	TAILQ_INSERT_HEAD(&destination->queues[parcel->lane], parcel, entry);
+	destination->queued++;
+}
+
+/* Everybody who waits gets that answer. */
+static void flush(struct destination *destination, enum client_outcome outcome,
+	const struct reply *why)
+{
+	struct parcel *parcel;
+	size_t left = destination->queued; /* `done` may submit anew */
+	while (left-- && (parcel = next_parcel(destination))) {
+		for (size_t i = 0; i < parcel->mail.recipient_count; i++) {
+			struct client_recipient *recipient = &parcel->mail.recipients[i];
+			if (recipient->outcome != CLIENT_PENDING)
+				continue;
+			recipient->outcome = outcome;
+			recipient->reply = *why;
+		}
+		destination_finish(destination, parcel, NULL);
+	}
+}
+
+void destination_failed(
+	struct destination *destination, const struct reply *why, bool is_final)
+{
+	if (is_final) {
+		flush(destination, CLIENT_BOUNCED, why);
+		return;
+	}
+	/* Connections that were opened together fail together: that is one failure. */
+	if (destination->rests_until_ms > clock_unix_ms())
+		return;
+	destination->failures++;
+	destination->why = *why;
+	destination->rests_until_ms = clock_unix_ms() +
+				      retry_rest_ms(destination->failures, arc4random());
+}
+
+void destination_worked(struct destination *destination)
+{
+	destination->failures = 0;
+	destination->rests_until_ms = 0;
+}
+
+int64_t destination_rests_until(
+	const struct destination *destination, struct reply *ret_why)
+{
+	if (destination->line_count || destination->rests_until_ms <= clock_unix_ms())
+		return 0;
+	*ret_why = destination->why;
+	return destination->rests_until_ms;
+}
+
+/* Grows with the queue (KumoMTA's formula): one message opens one connection, 64 open
+ * three quarters of the limit. After a failure a single one shows whether it's back. */
+static size_t wanted_lines(const struct destination *destination)
+{
+	unsigned limit =
+		destination->owner->options.dial.pool->connections_per_destination;
+	size_t waiting = destination->queued + destination->busy_count;
+	if (destination->failures)
+		return destination->rests_until_ms <= clock_unix_ms() ? 1 : 0;
+	return (size_t)ceil(limit * (1 - exp(-0.023 * (double)waiting)));
+}
+
+static void open_lines(struct destination *destination)
+{
+	while (destination->queued > destination->dial_count &&
+		destination->line_count + destination->dial_count <
+			wanted_lines(destination))
+		if (!line_open(destination))
+			return;
+}
+
+void destination_dispatch(struct destination *destination)
+{
+	struct line *line;
+	while (destination->queued && (line = TAILQ_FIRST(&destination->idle)))
+		line_use(line);
+	open_lines(destination);
+	/* Where others still work, a failure shows a limit of the server, not its
+	 * absence: the queue waits for them. */
+	if (destination->queued && !destination->line_count && !destination->dial_count &&
+		!destination->is_starved)
+		flush(destination, CLIENT_DEFERRED, &destination->why);
+}
+
+struct destination_load destination_load(const struct destination *destination)
+{
+	return destination->load;
+}
+
+void destination_submit(struct destination *destination, struct parcel *parcel)
+{
+	TAILQ_INSERT_TAIL(&destination->queues[parcel->lane], parcel, entry);
+	destination->queued++;
+	destination->load.parcels++;
+	destination->load.bytes += parcel->mail.size_bytes;
+	destination_dispatch(destination);
+}
+
+static struct destination *destination_new(
+	struct destinations *destinations, struct route *route)
+{
+	struct destination *destination = NEW(struct destination);
+	*destination = (struct destination){ .owner = destinations, .route = route };
+	for (size_t lane = 0; lane < LANES; lane++)
+		TAILQ_INIT(&destination->queues[lane]);
+	memcpy(destination->turns, shares, sizeof(shares));
+	TAILQ_INIT(&destination->lines);
+	TAILQ_INIT(&destination->idle);
+	TAILQ_INIT(&destination->dials);
+	return destination;
+}
+
+static void destination_free(struct destination *destination)
+{
+	line_free_all(destination);
+	if (destination->is_starved)
+		TAILQ_REMOVE(&destination->owner->starved, destination, starving);
+	route_release(destination->route);
+	free(destination);
+}
+
+struct destination *destination_of(struct destinations *destinations, struct route *route)
+{
+	struct destination *destination = table_get(
+		destinations->table, slice_of(route->key));
+	if (!destination) {
+		destination = destination_new(destinations, route_hold(route));
+		table_put(destinations->table, slice_of(route->key), destination);
+		return destination;
+	}
+	/* The newest has its hosts in a random order of its own. */
+	route_hold(route);
+	route_release(destination->route);
+	destination->route = route;
+	return destination;
+}
+
+static bool is_worth_keeping(const struct destination *destination, int64_t now_ms)
+{
+	return destination->load.parcels || destination->line_count ||
+	       destination->dial_count ||
+	       destination->rests_until_ms > now_ms - REMEMBER_MS;
+}
+
+static void on_sweep(void *with)
+{
+	struct destinations *destinations = with;
+	struct table *kept = table_new();
+	size_t cursor = 0;
+	struct slice key;
+	void *value;
+	int64_t now_ms = clock_unix_ms();
+	while (table_next(destinations->table, &cursor, &key, &value)) {
+		if (is_worth_keeping(value, now_ms))
+			table_put(kept, key, value);
+		else
+			destination_free(value);
+	}
+	table_free(destinations->table);
+	destinations->table = kept;
+	timer_start(destinations->sweep, SWEEP_MS);
+}
+
+struct destinations *destinations_open(const struct destinations_options *options)
+{
+	struct destinations *destinations = NEW(struct destinations);
+	*destinations = (struct destinations){ .options = *options };
+	destinations->table = table_new();
+	TAILQ_INIT(&destinations->idle);
+	TAILQ_INIT(&destinations->starved);
+	destinations->sweep = timer_new(
+		options->dial.connection.loop, on_sweep, destinations);
+	timer_start(destinations->sweep, SWEEP_MS);
+	return destinations;
+}
+
+void destinations_close(struct destinations *destinations)
+{
+	if (!destinations)
+		return;
+	size_t cursor = 0;
+	struct slice key;
+	void *destination;
+	while (table_next(destinations->table, &cursor, &key, &destination))
+		destination_free(destination);
+	table_free(destinations->table);
+	timer_free(destinations->sweep);
+	free(destinations);
+}
+
+void destinations_recall(struct destinations *destinations)
+{
+	size_t cursor = 0;
+	struct slice key;
+	void *value;
+	while (table_next(destinations->table, &cursor, &key, &value)) {
+		struct destination *destination = value;
+		struct line *line;
+		flush(destination, CLIENT_PENDING, &(struct reply){ 0 });
+		while ((line = TAILQ_FIRST(&destination->idle)))
+			line_quit(line);
+	}
+}

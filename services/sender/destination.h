@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Destinations: for each place that mail goes to, a queue of parcels, the connections
+ * that are open to it, and a back-off while it does not answer. Nothing that happens to
+ * one destination delays another. */
+#ifndef SERVICES_SENDER_DESTINATION_H
+#define SERVICES_SENDER_DESTINATION_H
+
+#include <sys/queue.h>
+
+#include "services/sender/dial.h"
+
+struct destination;
+struct destinations;
+
+/* One message for one destination. Owned by whoever submits it; lent until `done`. */
+struct parcel {
+	TAILQ_ENTRY(parcel) entry;
+	struct client_mail mail; /* recipients CLIENT_PENDING at first */
+	size_t lane;             /* 0 urgent, 1 normal, 2 bulk */
+	/* Asked right before MAIL; false leaves the recipients CLIENT_PENDING. */
+	bool (*may_go)(struct parcel *parcel);
+	/* Outcomes are final, or CLIENT_PENDING for who was not tried. `facts` are NULL
+	 * if there was no connection. */
+	void (*done)(struct parcel *parcel, const struct connection_facts *facts);
+	void *with;
+};
+
+struct destinations_options {
+	struct dial_options dial;
+	size_t connections; /* to all destinations together */
+};
+
+struct destinations *destinations_open(const struct destinations_options *options);
+/* Connections are cut and parcels dropped without a word. */
+void destinations_close(struct destinations *destinations);
+
+/* The one for that route; valid until the loop's next turn, or while it has parcels. */
+struct destination *destination_of(
+	struct destinations *destinations, struct route *route);
+
+/* What it has in hand and in its queue. */
+struct destination_load {
+	size_t parcels, bytes;
+};
+struct destination_load destination_load(const struct destination *destination);
+/* Unix ms until which it rests after it could not be reached, or 0; `ret_why` says how
+ * that went. Mail for it is better deferred at once. */
+int64_t destination_rests_until(
+	const struct destination *destination, struct reply *ret_why);
+/* `done` may be called before this returns. */
+void destination_submit(struct destination *destination, struct parcel *parcel);
+
+/* Gives back what is queued, untried, and closes what is idle. */
+void destinations_recall(struct destinations *destinations);
+
+#endif
