@@ -30,7 +30,7 @@ static void budget_free(void *with, void *pointer)
 	(void)with, (void)pointer;
 }
 
-static void *unpack(struct arena *arena, const ProtobufCMessageDescriptor *type,
+void *record_decode(struct arena *arena, const ProtobufCMessageDescriptor *type,
 	struct slice record, struct fault *fault)
 {
 	struct budget budget = { arena, record.size * EXPANSION + EXPANSION_BASE };
@@ -86,14 +86,16 @@ static bool check_mail(const Postern__Mail *mail, struct fault *fault)
 
 Postern__Mail *mail_decode(struct arena *arena, struct slice record, struct fault *fault)
 {
-	Postern__Mail *mail = unpack(arena, &postern__mail__descriptor, record, fault);
+	Postern__Mail *mail = record_decode(
+		arena, &postern__mail__descriptor, record, fault);
 	return mail && check_mail(mail, fault) ? mail : NULL;
 }
 
 Postern__Event *event_decode(
 	struct arena *arena, struct slice record, struct fault *fault)
 {
-	Postern__Event *event = unpack(arena, &postern__event__descriptor, record, fault);
+	Postern__Event *event = record_decode(
+		arena, &postern__event__descriptor, record, fault);
 	if (!event || !check_version(event->version, fault) ||
 		!check_verdict(event->verdict, fault))
 		return NULL;
@@ -108,7 +110,7 @@ Postern__Event *event_decode(
 Postern__DeadRecord *dead_record_decode(
 	struct arena *arena, struct slice record, struct fault *fault)
 {
-	Postern__DeadRecord *dead = unpack(
+	Postern__DeadRecord *dead = record_decode(
 		arena, &postern__dead_record__descriptor, record, fault);
 	return dead && check_version(dead->version, fault) ? dead : NULL;
 }
@@ -156,7 +158,7 @@ static bool check_object(const Postern__Object *object, struct fault *fault)
 Postern__Object *object_decode(
 	struct arena *arena, struct slice record, struct fault *fault)
 {
-	Postern__Object *object = unpack(
+	Postern__Object *object = record_decode(
 		arena, &postern__object__descriptor, record, fault);
 	return object && check_object(object, fault) ? object : NULL;
 }

@@ -25,6 +25,10 @@ Postern__DeadRecord *dead_record_decode(
 Postern__Object *object_decode(
 	struct arena *arena, struct slice record, struct fault *fault);
 
+/* Any message of proto/, unpacked within bounds; its values are not checked yet. NULL:
+ * FAULT_PERMANENT. */
+void *record_decode(struct arena *arena, const ProtobufCMessageDescriptor *type,
+	struct slice record, struct fault *fault);
 /* Any message of proto/, packed into the arena. */
 struct slice record_encode(struct arena *arena, const ProtobufCMessage *message);
 
