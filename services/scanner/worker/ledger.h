@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Holds libclamav to what it says of archives: it calls an archive clean that it can't
+ * open (damaged, an unknown method, RAR without its plug-in). So members that an archive
+ * announces are noted, and struck off as their content is seen; what remains, and an
+ * archive of which nothing came out, was not inspected. */
+#ifndef SERVICES_SCANNER_WORKER_LEDGER_H
+#define SERVICES_SCANNER_WORKER_LEDGER_H
+
+#include <stdint.h>
+
+#include "lib/arena.h"
+
+#define LAYERS_MAX 64
+
+struct promise {
+	const char *name;
+	uint64_t size_bytes;
+	bool is_kept;
+};
+
+struct ledger {
+	struct arena *arena;
+	struct promise *promises;
+	size_t n_promises, room;
+	const char
+		*closed[LAYERS_MAX]; /* by level: an archive that has shown nothing yet */
+	uint32_t levels;
+	const char *unread; /* first of what stayed closed */
+};
+
+struct layer {
+	const char *type; /* libclamav's name */
+	const char *name; /* of the file, or NULL */
+	struct slice content;
+	uint32_t level; /* 0 is the message */
+};
+
+/* A member was announced. */
+void ledger_promise(struct ledger *ledger, const char *container_type, const char *name,
+	uint64_t size_bytes);
+/* Content was come across. */
+void ledger_see(struct ledger *ledger, const struct layer *layer);
+/* The archive at hand stays closed for a reason that has a finding of its own. */
+void ledger_excuse(struct ledger *ledger);
+/* Name of a member or archive that stayed closed, NULL if there is none. */
+const char *ledger_close(struct ledger *ledger);
+
+#endif
