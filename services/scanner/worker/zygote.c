@@ -218,6 +218,11 @@ int zygote_run(int control, const struct duty *duty)
 		ready.fault = fault.text;
 	if (send_ready(control, arena, &ready) && zygote.self)
 		serve(&zygote);
+	while (zygote.children) {
+		struct child *next = zygote.children->next;
+		free(zygote.children);
+		zygote.children = next;
+	}
 	if (zygote.self)
 		duty->unload(zygote.self);
 	arena_free(arena);

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/fixtures/eicar.h"
+#include "tests/scanner/bench.h"
+
+#define REAL    "../../bin/scanner-worker"
+#define HOSTILE "hostile-worker"
+
+static struct bench bench;
+
+static const Postern__Finding *finding_of(
+	const struct outcome *outcome, const char *check)
+{
+	ck_assert_msg(outcome->inspection != NULL, "%s", outcome->fault.text);
+	for (size_t i = 0; i < outcome->inspection->n_findings; i++)
+		if (strcmp(outcome->inspection->findings[i]->check, check) == 0)
+			return outcome->inspection->findings[i];
+	return NULL;
+}
+
+static struct slice eicar_mail(void)
+{
+	return mail_with(
+		bench.arena, "application/zip", "eicar.zip", eicar_zip(bench.arena));
+}
+
+START_TEST(a_real_worker_finds_eicar_and_clears_the_rest)
+{
+	bench_open(&bench, REAL, 2);
+	bench_start(&bench);
+	const struct outcome *bad = bench_push(
+		&bench, eicar_mail(), POSTERN__LANE__LANE_NORMAL);
+	for (unsigned i = 0; i < 20; i++)
+		bench_push_how(&bench, NULL);
+	bench_run(&bench);
+	const Postern__Finding *finding = finding_of(bad, "malware");
+	ck_assert(finding != NULL);
+	ck_assert_str_eq(finding->part, "2 (eicar.zip) > eicar.com");
+	for (unsigned i = 1; i < bench.n_outcomes; i++) {
+		ck_assert(bench.outcomes[i].inspection != NULL);
+		ck_assert_uint_eq(bench.outcomes[i].inspection->n_findings, 0);
+	}
+	ck_assert(strstr(bad->inspection->engine, "libclamav 1.") != NULL);
+	bench_close(&bench);
+}
+END_TEST
+
+/* What a worker does to itself costs the one message its two tries and no other. */
+static const struct {
+	const char *how, *why;
+} deaths[] = {
+	{ "hang", "it took longer than it may" },
+	{ "crash", "the worker died" },
+	{ "leave", "the worker died" },
+	{ "memory", "the worker died" },
+	{ "socket", "the worker died" },
+	{ "exec", "the worker died" },
+	{ "fork", "the worker died" },
+	{ "rubbish", "not a Inspection record" },
+	{ "huge", "packet of more than" },
+	{ "decide", "a finding with a decision of its own" },
+	{ "fault", "out of sorts" },
+};
+
+START_TEST(a_message_that_kills_two_workers_is_given_up_and_others_go_on)
+{
+	bench_open(&bench, HOSTILE, 2);
+	bench.plan.timeout_ms = 400;
+	bench_start(&bench);
+	bench_push_how(&bench, NULL);
+	const struct outcome *bad = bench_push_how(&bench, deaths[_i].how);
+	for (unsigned i = 0; i < 10; i++)
+		bench_push_how(&bench, NULL);
+	bench_run(&bench);
+	for (unsigned i = 0; i < bench.n_outcomes; i++) {
+		const struct outcome *outcome = &bench.outcomes[i];
+		if (outcome == bad)
+			continue;
+		ck_assert_msg(
+			outcome->inspection != NULL, "%u: %s", i, outcome->fault.text);
+		ck_assert_uint_eq(outcome->inspection->n_findings, 0);
+	}
+	ck_assert(!bad->inspection);
+	ck_assert_int_eq(bad->fault.kind, FAULT_PERMANENT);
+	ck_assert_msg(strstr(bad->fault.text, "inspection failed twice: ") &&
+			      strstr(bad->fault.text, deaths[_i].why),
+		"%s", bad->fault.text);
+	/* And a worker is there again. */
+	bench_push_how(&bench, NULL);
+	bench_run(&bench);
+	bench_close(&bench);
+}
+END_TEST
+
+static const struct {
+	const char *how, *result;
+} files[] = {
+	{ "unpack", "opened" },
+	{ "read", "Permission denied" },
+	{ "escape", "Permission denied" },
+};
+
+START_TEST(a_worker_has_no_files_but_its_own)
+{
+	bench_open(&bench, HOSTILE, 1);
+	bench_start(&bench);
+	const struct outcome *outcome = bench_push_how(&bench, files[_i].how);
+	bench_run(&bench);
+	const Postern__Finding *finding = finding_of(outcome, "malware");
+	ck_assert(finding != NULL);
+	ck_assert_str_eq(finding->name, files[_i].result);
+	bench_close(&bench);
+}
+END_TEST
+
+/* Kills `pid`'s first child while a message is in hand. */
+static void kill_child_in_mid_scan(int generations)
+{
+	struct outcome *outcome = bench_push_how(&bench, "sleep");
+	bench_pass(&bench, 100);
+	int pids[8] = { 0 };
+	for (int i = 0; i < generations; i++)
+		ck_assert_uint_ge(bench_children(pids[0], pids, 8), 1);
+	ck_assert_int_eq(kill(pids[0], SIGKILL), 0);
+	bench_run(&bench);
+	ck_assert_msg(outcome->inspection != NULL, "%s", outcome->fault.text);
+}
+
+START_TEST(a_worker_killed_in_mid_scan_costs_a_repeat)
+{
+	bench_open(&bench, HOSTILE, 1);
+	bench_start(&bench);
+	kill_child_in_mid_scan(2);
+	ck_assert_uint_eq(bench.outcomes[0].order.losses, 1);
+	bench_close(&bench);
+}
+END_TEST
+
+START_TEST(a_worker_program_killed_is_started_anew_and_nothing_is_held_for_it)
+{
+	bench_open(&bench, HOSTILE, 1);
+	bench_start(&bench);
+	for (unsigned i = 0; i < 3; i++)
+		kill_child_in_mid_scan(1);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_uint_eq(bench.outcomes[i].order.losses, 0);
+	bench_close(&bench);
+}
+END_TEST
+
+static bool has_new_signatures(struct bench *given)
+{
+	const Postern__WorkerReady *facts = pool_facts(given->pool);
+	return facts && facts->signatures == 3;
+}
+
+START_TEST(new_signatures_are_used_and_no_message_is_dropped)
+{
+	bench_open(&bench, REAL, 2);
+	bench_start(&bench);
+	const char *mail =
+		"From: a@example.com\r\nSubject: x\r\n\r\nvery-new-malware\r\n";
+	bench_push(&bench, slice_of(mail), POSTERN__LANE__LANE_NORMAL);
+	bench_run(&bench);
+	ck_assert(!finding_of(&bench.outcomes[0], "malware"));
+	bench_put_signature(&bench, "new.ndb",
+		"Postern.Test.New:0:*:766572792d6e65772d6d616c77617265\n");
+	pool_reload(bench.pool);
+	for (unsigned i = 0; i < 30; i++)
+		bench_push_how(&bench, NULL);
+	bench_run(&bench);
+	bench_wait(&bench, has_new_signatures);
+	const struct outcome *outcome = bench_push(
+		&bench, slice_of(mail), POSTERN__LANE__LANE_NORMAL);
+	bench_run(&bench);
+	ck_assert(finding_of(outcome, "malware") != NULL);
+	for (unsigned i = 0; i < bench.n_outcomes; i++)
+		ck_assert(bench.outcomes[i].inspection != NULL);
+	/* The generation before is gone. */
+	int pids[8];
+	bench_pass(&bench, 300);
+	ck_assert_uint_eq(bench_children(0, pids, 8), 1);
+	bench_close(&bench);
+}
+END_TEST
+
+static bool has_alert(struct bench *given)
+{
+	return given->n_alerts > 0;
+}
+
+START_TEST(damaged_signatures_leave_the_old_ones_in_use)
+{
+	bench_open(&bench, REAL, 1);
+	bench_start(&bench);
+	bench_put_signature(&bench, "bad.ndb", "half a lin");
+	pool_reload(bench.pool);
+	bench_wait(&bench, has_alert);
+	ck_assert_msg(strstr(bench.alert, "Malformed database"), "%s", bench.alert);
+	const struct outcome *outcome = bench_push(
+		&bench, eicar_mail(), POSTERN__LANE__LANE_NORMAL);
+	bench_run(&bench);
+	ck_assert(finding_of(outcome, "malware") != NULL);
+	struct fault why;
+	ck_assert(pool_is_ready(bench.pool, &why));
+	bench_close(&bench);
+}
+END_TEST
+
+START_TEST(many_reloads_at_once_end_in_one_generation)
+{
+	bench_open(&bench, REAL, 2);
+	bench_start(&bench);
+	for (unsigned i = 0; i < 20; i++) {
+		pool_reload(bench.pool);
+		bench_push_how(&bench, NULL);
+		bench_pass(&bench, 5);
+	}
+	bench_run(&bench);
+	bench_pass(&bench, 1000);
+	int pids[8];
+	ck_assert_uint_eq(bench_children(0, pids, 8), 1);
+	bench_close(&bench);
+}
+END_TEST
+
+START_TEST(a_pool_that_can_not_inspect_does_not_open)
+{
+	struct fault fault = { 0 };
+	bench_open(&bench, "no-such-program", 1);
+	ck_assert(!pool_open(bench.loop, &bench.plan, &fault));
+	ck_assert_msg(strstr(fault.text, "no-such-program"), "%s", fault.text);
+	bench_close(&bench);
+	bench_open(&bench, REAL, 1);
+	bench.worker_plan.signatures = "/dev/shm/no-such-folder";
+	ck_assert(!pool_open(bench.loop, &bench.plan, &fault));
+	ck_assert_msg(strstr(fault.text, "no-such-folder"), "%s", fault.text);
+	bench_close(&bench);
+	bench_open(&bench, "/bin/true", 1);
+	ck_assert(!pool_open(bench.loop, &bench.plan, &fault));
+	bench_close(&bench);
+}
+END_TEST
+
+START_TEST(urgent_mail_goes_first)
+{
+	bench_open(&bench, HOSTILE, 1);
+	bench_start(&bench);
+	bench_push_how(&bench, "sleep");
+	struct slice mail = SLICE("Subject: x\r\n\r\ny\r\n");
+	const struct outcome *bulk = bench_push(&bench, mail, POSTERN__LANE__LANE_BULK);
+	const struct outcome *normal = bench_push(
+		&bench, mail, POSTERN__LANE__LANE_NORMAL);
+	const struct outcome *urgent = bench_push(
+		&bench, mail, POSTERN__LANE__LANE_URGENT);
+	bench_run(&bench);
+	ck_assert_uint_lt(urgent->place, normal->place);
+	ck_assert_uint_lt(normal->place, bulk->place);
+	bench_close(&bench);
+}
+END_TEST
+
+START_TEST(a_pool_closes_with_work_in_hand_and_leaves_nothing)
+{
+	bench_open(&bench, HOSTILE, 2);
+	bench_start(&bench);
+	for (unsigned i = 0; i < 10; i++)
+		bench_push_how(&bench, "sleep");
+	bench_pass(&bench, 100);
+	pool_reload(bench.pool);
+	bench_close(&bench);
+	int pids[8];
+	ck_assert_uint_eq(bench_children(0, pids, 8), 0);
+	ck_assert_uint_eq(bench.n_done, 0);
+}
+END_TEST
+
+Suite *pool_suite(void)
+{
+	Suite *suite = suite_create("pool");
+	TCase *all = tcase_create("all");
+	tcase_add_test(all, a_real_worker_finds_eicar_and_clears_the_rest);
+	tcase_add_loop_test(all,
+		a_message_that_kills_two_workers_is_given_up_and_others_go_on, 0,
+		sizeof(deaths) / sizeof(*deaths));
+	tcase_add_loop_test(all, a_worker_has_no_files_but_its_own, 0,
+		sizeof(files) / sizeof(*files));
+	tcase_add_test(all, a_worker_killed_in_mid_scan_costs_a_repeat);
+	tcase_add_test(
+		all, a_worker_program_killed_is_started_anew_and_nothing_is_held_for_it);
+	tcase_add_test(all, new_signatures_are_used_and_no_message_is_dropped);
+	tcase_add_test(all, damaged_signatures_leave_the_old_ones_in_use);
+	tcase_add_test(all, many_reloads_at_once_end_in_one_generation);
+	tcase_add_test(all, a_pool_that_can_not_inspect_does_not_open);
+	tcase_add_test(all, urgent_mail_goes_first);
+	tcase_add_test(all, a_pool_closes_with_work_in_hand_and_leaves_nothing);
+	tcase_set_timeout(all, 60);
+	suite_add_tcase(suite, all);
+	return suite;
+}
