@@ -38,6 +38,11 @@ const Postern__Mail *job_mail(const struct job *job)
 	return job->mail;
 }
 
+void job_replace_mail(struct job *job, const Postern__Mail *mail)
+{
+	job->mail = (Postern__Mail *)mail;
+}
+
 struct arena *job_arena(struct job *job)
 {
 	return job->arena;

@@ -219,6 +219,7 @@ static bool open_process(struct life *life, struct fault *fault)
 	struct bus_options bus = { .where = life->options.bus,
 		.instance = process->instance,
 		.topics = postern_topics };
+	process->bus_where = life->options.bus;
 	process->bus = bus_open(&bus, process->loop, fault);
 	if (!process->bus)
 		return fault_within(fault, "POSTERN_BUS");

@@ -23,6 +23,7 @@ struct process {
 	struct loop *loop;
 	struct log log;
 	struct bus *bus;
+	const char *bus_where;     /* POSTERN_BUS */
 	struct registry *registry; /* caught up before `open` is called */
 	const void *config;        /* the service's own config struct, filled */
 	struct arena *arena;       /* lives as long as the process */

@@ -48,6 +48,9 @@ struct process *job_process(struct job *job);
 const struct log *job_log(const struct job *job); /* with the message id */
 int64_t job_started_us(const struct job *job);
 unsigned job_attempt(const struct job *job); /* 1 at first */
+/* What a hold keeps from now on instead of the mail as it was taken, for a part of its
+ * recipients may be done. Borrowed; in the job's arena. */
+void job_replace_mail(struct job *job, const Postern__Mail *mail);
 /* For whoever works on it. */
 void job_set_data(struct job *job, void *data);
 void *job_data(const struct job *job);

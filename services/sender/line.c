@@ -5,13 +5,6 @@
 
 #include "lib/memory.h"
 
-/* A line that is being opened. */
-struct calling {
-	struct destination *destination;
-	struct dial *dial;
-	TAILQ_ENTRY(calling) entry;
-};
-
 static void count_connection(struct destinations *destinations, int by)
 {
 	destinations->connection_count += (size_t)by;

@@ -54,6 +54,13 @@ struct line {
 	TAILQ_ENTRY(line) entry, idle, idle_of_all;
 };
 
+/* A line that is being opened. */
+struct calling {
+	struct destination *destination;
+	struct dial *dial;
+	TAILQ_ENTRY(calling) entry;
+};
+
 /* --- destination.c, for lines --- */
 
 /* The next parcel that may go; NULL if there is none. */

@@ -173,8 +173,7 @@ static void on_disconnected(const redisAsyncContext *context, int status)
 {
 	struct redis *redis = context->data;
 	if (redis->context == context)
-		note_away(redis,
-			status == REDIS_OK ? "disconnected" : context->errstr);
+		note_away(redis, status == REDIS_OK ? "disconnected" : context->errstr);
 }
 
 /* What AUTH or SELECT say decides the connection; the requests behind them would fail one
@@ -254,8 +253,8 @@ static void redis_ask(struct record *record, struct slice message,
 		words[i + 2] = recipients[i].data;
 		sizes[i + 2] = recipients[i].size;
 	}
-	int result = redisAsyncCommandArgv(redis->context, on_reply, request,
-		(int)count + 2, words, sizes);
+	int result = redisAsyncCommandArgv(
+		redis->context, on_reply, request, (int)count + 2, words, sizes);
 	enqueue(redis, request, result == REDIS_OK);
 	free(words);
 	free(sizes);

@@ -49,7 +49,7 @@ struct thread_record {
 	pthread_cond_t has_asked;
 	struct requests asked, done;
 	bool is_closing;
-	int bell; /* eventfd: something is done */
+	int bell;                     /* eventfd: something is done */
 	struct watch *watch;          /* of the bell, the loop's own */
 	struct delivery_table *table; /* the thread's own */
 	int64_t prune_ms;             /* monotonic: next time */

@@ -29,7 +29,7 @@ void far_end_start(struct far_end *far_end, const char *options)
 {
 	int out[2];
 	*far_end = (struct far_end){ 0 };
-	strcpy(far_end->folder, "/tmp/far-end-XXXXXX");
+	snprintf(far_end->folder, sizeof(far_end->folder), "/tmp/far-end-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(far_end->folder));
 	make_certificate(far_end);
 	char command[1024];

@@ -60,15 +60,19 @@ static void open_bench(void)
 	memset(&bench, 0, sizeof(bench));
 	bench.loop = loop_new();
 	bench.tls = tls_open("", &fault);
-	bench.dns = dns_open(bench.loop, &(struct dns_options){ .forward = "127.0.0.1:1" },
-		&fault);
+	bench.dns = dns_open(
+		bench.loop, &(struct dns_options){ .forward = "127.0.0.1:1" }, &fault);
 	ck_assert_ptr_nonnull(bench.dns);
 	bench.pool = (struct pool){ .name = "default",
 		.helo = "mta.example",
 		.connections_per_destination = 20,
 		.messages_per_connection = 1000 };
-	bench.timeouts = (struct connection_timeouts){ .connect = 1000, .greeting = 1000,
-		.command = 1000, .data = 1000, .final = 1000, .transaction = 5000,
+	bench.timeouts = (struct connection_timeouts){ .connect = 1000,
+		.greeting = 1000,
+		.command = 1000,
+		.data = 1000,
+		.final = 1000,
+		.transaction = 5000,
 		.idle = 5000 };
 	bench.patience = timer_new(bench.loop, on_late, NULL);
 }
@@ -113,8 +117,11 @@ static struct route *route_to(uint16_t port, Postern__TlsMode tls, bool is_writt
 	struct route *route = NEW(struct route);
 	char key[32];
 	snprintf(key, sizeof(key), "%u", port);
-	*route = (struct route){ .references = 1, .port = port, .tls = tls,
-		.is_written = is_written, .host_count = 1 };
+	*route = (struct route){ .references = 1,
+		.port = port,
+		.tls = tls,
+		.is_written = is_written,
+		.host_count = 1 };
 	route->key = memory_string(slice_of(key));
 	route->hosts[0] = memory_string(SLICE("127.0.0.1"));
 	bench.routes[bench.route_count++] = route;
@@ -147,13 +154,20 @@ static struct sent *send_as(struct route *route, const char *address, size_t lan
 {
 	struct sent *sent = &bench.sent[bench.sent_count++];
 	*sent = (struct sent){ .may_go = true, .started_ms = clock_monotonic_ms() };
-	sent->recipient = (struct client_recipient){ .address = address, .notify = "",
-		.orcpt = "" };
-	sent->parcel = (struct parcel){ .lane = lane, .may_go = may_go, .done = on_done,
-		.with = sent };
-	sent->parcel.mail = (struct client_mail){ .from = "a@shop.example", .envid = "",
-		.ret = "", .size_bytes = 43, .parts = parts, .part_count = 2,
-		.recipients = &sent->recipient, .recipient_count = 1 };
+	sent->recipient = (struct client_recipient){
+		.address = address, .notify = "", .orcpt = ""
+	};
+	sent->parcel = (struct parcel){
+		.lane = lane, .may_go = may_go, .done = on_done, .with = sent
+	};
+	sent->parcel.mail = (struct client_mail){ .from = "a@shop.example",
+		.envid = "",
+		.ret = "",
+		.size_bytes = 43,
+		.parts = parts,
+		.part_count = 2,
+		.recipients = &sent->recipient,
+		.recipient_count = 1 };
 	destination_submit(destination_of(bench.destinations, route), &sent->parcel);
 	return sent;
 }
@@ -184,8 +198,8 @@ static void wait_all(void)
 	timer_start(bench.patience, PATIENCE_MS);
 	loop_run(bench.loop);
 	timer_stop(bench.patience);
-	ck_assert_msg(!bench.is_late, "%zu of %zu done", bench.done_count,
-		bench.sent_count);
+	ck_assert_msg(
+		!bench.is_late, "%zu of %zu done", bench.done_count, bench.sent_count);
 }
 
 #define EXPECT(sent, wanted_outcome, wanted_code, wanted_enhanced)                       \
@@ -206,7 +220,8 @@ START_TEST(a_message_is_delivered_over_tls_and_the_certificate_noted)
 	EXPECT(sent, CLIENT_DELIVERED, 250, "2.0.0");
 	ck_assert_str_eq(sent->facts.host, "127.0.0.1");
 	ck_assert_str_eq(sent->facts.tls.version, "TLSv1.3");
-	ck_assert_ptr_nonnull(strstr(sent->facts.tls.certificate, "subject CN = localhost"));
+	ck_assert_ptr_nonnull(
+		strstr(sent->facts.tls.certificate, "subject CN = localhost"));
 	ck_assert_ptr_nonnull(strstr(sent->facts.tls.certificate, "not verified: self"));
 	ck_assert_uint_eq(far_end_count(far_end, "\"tls\": \"TLSv1.3\""), 1);
 	ck_assert_uint_eq(far_end_count(far_end, "\"size\": 43"), 1);
@@ -260,8 +275,8 @@ END_TEST
 
 START_TEST(a_message_without_an_answer_is_uncertain)
 {
-	struct far_end *far_end =
-		start("--rule swallow.example=swallow:1 --rule lose.example=lose:1");
+	struct far_end *far_end = start(
+		"--rule swallow.example=swallow:1 --rule lose.example=lose:1");
 	struct route *route = route_of(far_end);
 	struct sent *swallowed = send_to(route, "b@swallow.example");
 	wait_all();
@@ -328,7 +343,8 @@ static const struct {
 	{ "--tls break", OPPORTUNISTIC, CLIENT_DELIVERED, 250, "2.0.0", "" },
 	{ "--tls inject", OPPORTUNISTIC, CLIENT_DEFERRED, 451, "4.5.0", "" },
 	{ "--tls required", OPPORTUNISTIC, CLIENT_DELIVERED, 250, "2.0.0", "TLSv1.3" },
-	{ "--tls offer", POSTERN__TLS_MODE__TLS_NONE, CLIENT_DELIVERED, 250, "2.0.0", "" },
+	{ "--tls offer", POSTERN__TLS_MODE__TLS_NONE, CLIENT_DELIVERED, 250, "2.0.0",
+		"" },
 	{ "--tls offer", REQUIRED, CLIENT_DELIVERED, 250, "2.0.0", "TLSv1.3" },
 	{ "--tls none", REQUIRED, CLIENT_DEFERRED, 451, "4.7.4", "" },
 	{ "--tls refuse", REQUIRED, CLIENT_DEFERRED, 451, "4.7.4", "" },
@@ -525,7 +541,8 @@ Suite *destination_suite(void)
 		0, ROWS(impatient));
 	tcase_add_test(tcase, a_message_without_an_answer_is_uncertain);
 	tcase_add_loop_test(tcase, answers_and_silence_become_outcomes, 0, ROWS(answers));
-	tcase_add_loop_test(tcase, the_route_says_how_much_tls_matters, 0, ROWS(tls_rows));
+	tcase_add_loop_test(
+		tcase, the_route_says_how_much_tls_matters, 0, ROWS(tls_rows));
 	tcase_add_test(tcase, a_certificate_of_a_known_authority_is_verified);
 	tcase_add_test(tcase, a_server_that_is_away_is_left_alone_for_a_while);
 	tcase_add_test(tcase, a_private_address_takes_a_written_route);

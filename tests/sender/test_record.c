@@ -53,7 +53,7 @@ static void setup(void)
 {
 	memset(&bench, 0, sizeof(bench));
 	signal(SIGPIPE, SIG_IGN);
-	strcpy(bench.folder, "/tmp/record-XXXXXX");
+	snprintf(bench.folder, sizeof(bench.folder), "/tmp/record-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(bench.folder));
 	bench.loop = loop_new();
 	bench.patience = timer_new(bench.loop, on_late, NULL);
@@ -258,8 +258,8 @@ START_TEST(many_notes_at_a_time_are_all_kept)
 	struct record_entry entry = { ANN, SLICE("x") };
 	for (int i = 0; i < COUNT; i++) {
 		ids[i] = id_mint();
-		record_write(bench.record, slice_of(ids[i].text), &entry, 1, on_written,
-			NULL);
+		record_write(
+			bench.record, slice_of(ids[i].text), &entry, 1, on_written, NULL);
 	}
 	wait_answers(COUNT, 10000);
 	reopen();
@@ -378,8 +378,8 @@ END_TEST
 
 START_TEST(a_place_that_can_not_be_used_is_named)
 {
-	static const char *const wrong[] = { "sqlite:/nowhere/at/all.db", "sqlite:",
-		"redis:", "redis:host:0", "redis:host:99999", "redis:host:1/x",
+	static const char *const wrong[] = { "sqlite:/nowhere/at/all.db",
+		"sqlite:", "redis:", "redis:host:0", "redis:host:99999", "redis:host:1/x",
 		"redis:host:1x", "postgres:x", "" };
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
 		struct fault fault = { 0 };
@@ -499,7 +499,7 @@ END_TEST
 START_TEST(no_record_forgets_and_never_fails)
 {
 	struct id id = id_mint();
-	strcpy(bench.where, "none");
+	snprintf(bench.where, sizeof(bench.where), "none");
 	bench.record = open_with("", DAY);
 	note(id, ANN, "delivered");
 	ck_assert_str_eq(ask(id, ANN), "");
