@@ -202,8 +202,8 @@ class Stack:
         return self.start_redis()
 
     def stop(self):
-        """Drains in the order of the stream, then stops what Postern stood on."""
-        for process in self.processes:
+        """Drains the services in the order of the stream, then stops what they stood on."""
+        for process in sorted(self.processes, key=lambda process: process.http is None):
             if process.is_running():
                 self.say(f"stopping {process.name}")
                 process.stop()
