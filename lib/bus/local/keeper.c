@@ -217,6 +217,12 @@ void keeper_look(
 	pthread_mutex_unlock(&bus->lock);
 }
 
+void keeper_checkpoint(struct database *database)
+{
+	if (database->handle && database->wal_pages >= CHECKPOINT_PAGES)
+		database_checkpoint(database, SQLITE_CHECKPOINT_PASSIVE, NULL);
+}
+
 void keeper_close(struct local_bus *bus)
 {
 	struct keeper *keeper = bus->keeper;

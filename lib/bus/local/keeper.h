@@ -16,6 +16,9 @@ void keeper_add(struct local_bus *bus, const char *topic);
 void keeper_look(
 	struct local_bus *bus, const char *topic, const struct database *database);
 void keeper_close(struct local_bus *bus);
+/* The same on the caller's own thread, for a publisher that leaves: where all publishers
+ * are as short-lived as posternctl no keeper ever hears of what they have written. */
+void keeper_checkpoint(struct database *database);
 
 /* A topic in the keeper's hands; its thread's. */
 struct kept {

@@ -3,7 +3,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -73,9 +76,23 @@ static bool local_is_healthy(struct bus *base, struct fault *why)
 	return is_healthy;
 }
 
+/* The new folder's own name must be on disk before anything in it can be durable. */
+static void sync_parent(const char *folder)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%s/..", folder);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	fsync(fd);
+	close(fd);
+}
+
 static bool make_folder(const char *folder, struct fault *fault)
 {
-	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+	if (mkdir(folder, 0700) == 0)
+		sync_parent(folder);
+	else if (errno != EEXIST)
 		return fault_permanent(
 			fault, "bus folder %s: %s", folder, strerror(errno));
 	struct stat facts;

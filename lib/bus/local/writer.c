@@ -187,6 +187,7 @@ static void *write_on(void *with)
 		pthread_mutex_lock(&bus->lock);
 	}
 	pthread_mutex_unlock(&bus->lock);
+	keeper_checkpoint(&writer->records);
 	writer_close(writer);
 	return NULL;
 }
