@@ -44,7 +44,7 @@ struct delivery {
 	size_t count;
 	unsigned pending;       /* answers that are due before it can end */
 	int64_t rests_until_ms; /* Unix: a destination of it rests till then; 0 = none */
-	bool is_full;           /* some recipient was left for want of room */
+	bool is_withheld;       /* the app was stopped */
 	struct delivery *twins; /* jobs of the same message, waiting for this one */
 	struct delivery *next;  /* among the twins */
 };

@@ -34,11 +34,26 @@ static struct parcel *next_parcel(struct destination *destination)
 	return NULL;
 }
 
+static void turn_second(struct destination *destination)
+{
+	int64_t second = clock_monotonic_ms() / 1000;
+	if (second == destination->second)
+		return;
+	destination->done_before = second == destination->second + 1 ? destination->done
+								     : 0;
+	destination->done = 0;
+	destination->second = second;
+}
+
 void destination_finish(struct destination *destination, struct parcel *parcel,
 	const struct connection_facts *facts)
 {
-	destination->load.parcels--;
-	destination->load.bytes -= parcel->mail.size_bytes;
+	destination->parcels--;
+	destination->bytes -= parcel->mail.size_bytes;
+	if (facts) {
+		turn_second(destination);
+		destination->done++;
+	}
 	parcel->done(parcel, facts);
 }
 
@@ -144,15 +159,28 @@ void destination_dispatch(struct destination *destination)
 
 struct destination_load destination_load(const struct destination *destination)
 {
-	return destination->load;
+	struct destination_load load = { .parcels = destination->parcels,
+		.bytes = destination->bytes };
+	int64_t now_ms = clock_monotonic_ms(), age = now_ms / 1000 - destination->second;
+	if (age <= 1)
+		load.per_second = destination->done > destination->done_before
+					  ? destination->done
+					  : destination->done_before;
+	for (size_t lane = 0; lane < LANES; lane++) {
+		const struct parcel *oldest = TAILQ_FIRST(&destination->queues[lane]);
+		if (oldest && now_ms - oldest->queued_ms > load.waited_ms)
+			load.waited_ms = now_ms - oldest->queued_ms;
+	}
+	return load;
 }
 
 void destination_submit(struct destination *destination, struct parcel *parcel)
 {
 	TAILQ_INSERT_TAIL(&destination->queues[parcel->lane], parcel, entry);
 	destination->queued++;
-	destination->load.parcels++;
-	destination->load.bytes += parcel->mail.size_bytes;
+	destination->parcels++;
+	destination->bytes += parcel->mail.size_bytes;
+	parcel->queued_ms = clock_monotonic_ms();
 	destination_dispatch(destination);
 }
 
@@ -197,7 +225,7 @@ struct destination *destination_of(struct destinations *destinations, struct rou
 
 static bool is_worth_keeping(const struct destination *destination, int64_t now_ms)
 {
-	return destination->load.parcels || destination->line_count ||
+	return destination->parcels || destination->line_count ||
 	       destination->dial_count ||
 	       destination->rests_until_ms > now_ms - REMEMBER_MS;
 }
@@ -248,16 +276,40 @@ void destinations_close(struct destinations *destinations)
 	free(destinations);
 }
 
-void destinations_recall(struct destinations *destinations)
+void destination_give_back(struct destination *destination, size_t count)
+{
+	for (size_t lane = LANES; lane-- > 0;) {
+		struct parcel *parcel;
+		while (count &&
+			(parcel = TAILQ_LAST(&destination->queues[lane], parcels))) {
+			TAILQ_REMOVE(&destination->queues[lane], parcel, entry);
+			destination->queued--;
+			count--;
+			destination_finish(destination, parcel, NULL);
+		}
+	}
+}
+
+void destinations_each(struct destinations *destinations,
+	void (*seen)(void *with, struct destination *destination), void *with)
 {
 	size_t cursor = 0;
 	struct slice key;
-	void *value;
-	while (table_next(destinations->table, &cursor, &key, &value)) {
-		struct destination *destination = value;
-		struct line *line;
-		flush(destination, CLIENT_PENDING, &(struct reply){ 0 });
-		while ((line = TAILQ_FIRST(&destination->idle)))
-			line_quit(line);
-	}
+	void *destination;
+	while (table_next(destinations->table, &cursor, &key, &destination))
+		seen(with, destination);
+}
+
+static void recall(void *with, struct destination *destination)
+{
+	struct line *line;
+	(void)with;
+	destination_give_back(destination, destination->queued);
+	while ((line = TAILQ_FIRST(&destination->idle)))
+		line_quit(line);
+}
+
+void destinations_recall(struct destinations *destinations)
+{
+	destinations_each(destinations, recall, NULL);
 }

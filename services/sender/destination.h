@@ -16,6 +16,7 @@ struct destinations;
 /* One message for one destination. Owned by whoever submits it; lent until `done`. */
 struct parcel {
 	TAILQ_ENTRY(parcel) entry;
+	int64_t queued_ms;       /* monotonic; the destination's */
 	struct client_mail mail; /* recipients CLIENT_PENDING at first */
 	size_t lane;             /* 0 urgent, 1 normal, 2 bulk */
 	/* Asked right before MAIL; false leaves the recipients CLIENT_PENDING. */
@@ -39,9 +40,10 @@ void destinations_close(struct destinations *destinations);
 struct destination *destination_of(
 	struct destinations *destinations, struct route *route);
 
-/* What it has in hand and in its queue. */
 struct destination_load {
-	size_t parcels, bytes;
+	size_t parcels, bytes; /* on connections and in the queue */
+	size_t per_second;     /* done lately */
+	int64_t waited_ms;     /* the oldest in the queue */
 };
 struct destination_load destination_load(const struct destination *destination);
 /* Unix ms until which it rests after it could not be reached, or 0; `ret_why` says how
@@ -51,7 +53,11 @@ int64_t destination_rests_until(
 /* `done` may be called before this returns. */
 void destination_submit(struct destination *destination, struct parcel *parcel);
 
-/* Gives back what is queued, untried, and closes what is idle. */
+/* Gives back up to `count` parcels of the queue, the latest first, untried. */
+void destination_give_back(struct destination *destination, size_t count);
+void destinations_each(struct destinations *destinations,
+	void (*seen)(void *with, struct destination *destination), void *with);
+/* Gives back all that is queued, untried, and closes what is idle. */
 void destinations_recall(struct destinations *destinations);
 
 #endif

@@ -24,9 +24,11 @@ struct destination {
 	struct parcels queues[LANES];
 	unsigned turns[LANES]; /* left until the others have theirs */
 	size_t queued;
-	struct destination_load load;
-	struct lines lines; /* all of them */
-	struct lines idle;  /* those without a parcel, last used first */
+	size_t parcels, bytes;    /* in the queue and on lines */
+	int64_t second;           /* monotonic: that `done` counts */
+	size_t done, done_before; /* parcels; in the second before */
+	struct lines lines;       /* all of them */
+	struct lines idle;        /* those without a parcel, last used first */
 	struct callings dials;
 	size_t line_count, busy_count, dial_count;
 	unsigned failures;      /* connections in a row that came to nothing */

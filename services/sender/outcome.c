@@ -9,8 +9,8 @@
 #include "services/sender/delivery.h"
 #include "services/sender/retry.h"
 
-#define FULL_MS     500
-#define FULL_MAX_MS 30000
+#define BUSY_MS     500
+#define BUSY_MAX_MS 30000
 
 static Postern__Reply *reply_in(struct arena *arena, const struct reply *reply)
 {
@@ -149,12 +149,20 @@ static unsigned attempts_of(const struct delivery *delivery)
 	return attempts;
 }
 
-static int64_t full_delay_ms(const struct delivery *delivery)
+static int64_t busy_delay_ms(const struct delivery *delivery)
 {
 	unsigned attempt = job_attempt(delivery->job);
-	int64_t delay_ms = (int64_t)FULL_MS << (attempt < 8 ? attempt : 8);
-	delay_ms = delay_ms < FULL_MAX_MS ? delay_ms : FULL_MAX_MS;
+	int64_t delay_ms = (int64_t)BUSY_MS << (attempt < 8 ? attempt : 8);
+	delay_ms = delay_ms < BUSY_MAX_MS ? delay_ms : BUSY_MAX_MS;
 	return delay_ms / 2 + arc4random_uniform((uint32_t)delay_ms / 2 + 1);
+}
+
+/* Its app was stopped: it goes back at once, and the stage holds it. Likewise when we
+ * leave. Otherwise its destination was busy, and others needed the room. */
+static int64_t left_delay_ms(const struct delivery *delivery)
+{
+	bool is_at_once = delivery->is_withheld || delivery->sender->is_draining;
+	return is_at_once ? 0 : busy_delay_ms(delivery);
 }
 
 /* When the message is tried again, Unix ms. */
@@ -162,7 +170,7 @@ static int64_t due_of(const struct delivery *delivery, int64_t now_ms, int64_t e
 	bool has_deferred)
 {
 	if (!has_deferred)
-		return now_ms + (delivery->is_full ? full_delay_ms(delivery) : 0);
+		return now_ms + left_delay_ms(delivery);
 	int64_t due_ms = now_ms +
 			 retry_delay_ms(delivery->mail->lane, attempts_of(delivery),
 				 now_ms - retry_since_ms(delivery->mail), arc4random());

@@ -9,7 +9,7 @@
 #include "lib/mail.h"
 #include "lib/metrics.h"
 #include "lib/registry/registry.h"
-#include "services/sender/config.h"
+#include "services/sender/room.h"
 
 #define RECIPIENTS_MAX 100 /* RFC 5321 4.5.3.1.8: every server takes as many */
 
@@ -127,12 +127,13 @@ static void on_done(struct parcel *parcel, const struct connection_facts *facts)
 static bool may_go(struct parcel *parcel)
 {
 	struct sending *sending = parcel->with;
-	const struct delivery *delivery = sending->delivery;
+	struct delivery *delivery = sending->delivery;
 	const Postern__App *app = registry_app(
 		delivery->sender->process->registry, slice_of(delivery->mail->app));
 	sending->started_us = clock_unix_us();
-	return app && app->state != POSTERN__APP_STATE__APP_SUSPENDED &&
-	       app->state != POSTERN__APP_STATE__APP_REVOKED;
+	delivery->is_withheld = !app || app->state == POSTERN__APP_STATE__APP_SUSPENDED ||
+				app->state == POSTERN__APP_STATE__APP_REVOKED;
+	return !delivery->is_withheld;
 }
 
 static size_t lane_index(Postern__Lane lane)
@@ -199,25 +200,6 @@ static struct sending *sending_new(struct delivery *delivery, struct route *rout
 	return sending;
 }
 
-/* One destination may fill half of the room that the others leave: however many are slow,
- * some is left for those that aren't. Urgent mail has a little more. */
-static bool is_full(
-	const struct delivery *delivery, const struct destination *destination)
-{
-	const struct sender *sender = delivery->sender;
-	const struct sender_config *config = sender->process->config;
-	struct destination_load load = destination_load(destination);
-	size_t in_hand = stage_in_hand(sender->stage), window = (size_t)config->window;
-	size_t bytes = sender->bytes_in_hand, most = (size_t)config->window_bytes;
-	size_t room = in_hand < window ? (window - in_hand) / 2 : 0;
-	size_t byte_room = bytes < most ? (most - bytes) / 2 : 0;
-	size_t least = 2 * sender->pool.connections_per_destination;
-	if (delivery->mail->lane == POSTERN__LANE__LANE_URGENT)
-		least *= 2;
-	return load.parcels >= (room > least ? room : least) ||
-	       (load.parcels && load.bytes >= byte_room);
-}
-
 static void leave_all(struct delivery *delivery, struct route *route,
 	enum recipient_state state, const struct reply *why)
 {
@@ -245,8 +227,7 @@ static void submit(struct delivery *delivery, struct route *route)
 		leave_all(delivery, route, RECIPIENT_DEFERRED, &why);
 	} else if (delivery->sender->is_draining) {
 		leave_all(delivery, route, RECIPIENT_LEFT, &why);
-	} else if (is_full(delivery, destination)) {
-		delivery->is_full = true;
+	} else if (room_is_short(delivery->sender->room, destination)) {
 		leave_all(delivery, route, RECIPIENT_LEFT, &why);
 	} else {
 		struct sending *sending = sending_new(delivery, route);

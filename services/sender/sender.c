@@ -13,6 +13,7 @@
 #include "lib/topics.h"
 #include "services/sender/config.h"
 #include "services/sender/delivery.h"
+#include "services/sender/room.h"
 
 static void open_metrics(struct sender_metrics *metrics)
 {
@@ -140,6 +141,7 @@ static bool open_parts(struct sender *sender, struct fault *fault)
 	if (!sender->dns)
 		return fault_within(fault, "POSTERN_DNS_FORWARD, POSTERN_DNS_ROOT_KEY");
 	open_destinations(sender);
+	sender->room = room_open(sender);
 	sender->stage = stage_open(process, &plan, fault);
 	return sender->stage != NULL;
 }
@@ -205,6 +207,7 @@ void sender_close(void *self)
 {
 	struct sender *sender = self;
 	drop_deliveries(sender);
+	room_close(sender->room);
 	if (sender->stage)
 		stage_close(sender->stage);
 	destinations_close(sender->destinations);

@@ -23,6 +23,7 @@ struct sender {
 	struct routes *routes;
 	struct destinations *destinations;
 	struct record *record;
+	struct room *room;
 	struct stage *stage;
 	struct table *deliveries; /* in hand, by message id */
 	size_t bytes_in_hand;
