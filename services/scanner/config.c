@@ -46,7 +46,7 @@ const struct setting scanner_settings[] = {
 		.offset = AT(tmp),
 		.fallback = "/dev/shm",
 		.help = "Where workers unpack to, in folders of their own; best on a "
-			"tmpfs." },
+			"tmpfs with room for what all of them may unpack." },
 	{ .name = "POSTERN_SCANNER_TIMEOUT",
 		.type = SETTING_DURATION,
 		.offset = AT(timeout_ms),

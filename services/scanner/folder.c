@@ -27,28 +27,44 @@ static bool is_dot(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
+static bool remove_below(int at, const char *name, unsigned depth);
+
+/* Takes the descriptor. */
+static void clear_below(int fd, unsigned depth)
+{
+	DIR *entries = fdopendir(fd);
+	const struct dirent *entry;
+	while (entries && (entry = readdir(entries)))
+		if (!is_dot(entry->d_name))
+			remove_below(fd, entry->d_name, depth);
+	if (entries)
+		closedir(entries);
+}
+
 static bool remove_below(int at, const char *name, unsigned depth)
 {
 	if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
 		return true;
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || depth == DEPTH_MAX) {
-		if (fd >= 0)
-			close(fd);
+	int fd = depth < DEPTH_MAX
+			 ? openat(at, name,
+				   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+			 : -1;
+	if (fd < 0)
 		return false;
-	}
-	DIR *entries = fdopendir(fd);
-	const struct dirent *entry;
-	while ((entry = readdir(entries)))
-		if (!is_dot(entry->d_name))
-			remove_below(fd, entry->d_name, depth + 1);
-	closedir(entries);
+	clear_below(fd, depth + 1);
 	return unlinkat(at, name, AT_REMOVEDIR) == 0;
 }
 
 bool folder_remove(int at, const char *name)
 {
 	return remove_below(at, name, 0);
+}
+
+void folder_clear(int folder)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		clear_below(fd, 0);
 }
 
 /* Whoever holds the lock lives. */

@@ -20,5 +20,7 @@ const char *folder_path(const struct folder *folder);
 
 /* Removes `name` below the open folder `at` (AT_FDCWD) with all that is in it. */
 bool folder_remove(int at, const char *name);
+/* Removes all that is in the open folder. */
+void folder_clear(int folder);
 
 #endif

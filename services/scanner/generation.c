@@ -44,7 +44,7 @@ struct generation {
 	bool is_retired, has_failed;
 };
 
-/* Settings may be secrets, and are no business of a worker's. */
+/* Settings may be secrets, and are no business of a worker's; how much to log is. */
 static char **clean_environment(struct arena *arena)
 {
 	size_t count = 0;
@@ -53,7 +53,8 @@ static char **clean_environment(struct arena *arena)
 	char **clean = ARENA_ARRAY(arena, char *, count + 1);
 	size_t kept = 0;
 	for (size_t i = 0; i < count; i++)
-		if (strncmp(environ[i], "POSTERN_", 8) != 0)
+		if (strncmp(environ[i], "POSTERN_", 8) != 0 ||
+			strncmp(environ[i], "POSTERN_LOG_LEVEL=", 18) == 0)
 			clean[kept++] = environ[i];
 	return clean;
 }

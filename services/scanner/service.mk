@@ -7,4 +7,4 @@ $(B)/services/scanner/worker/%.o $(B)/tests/scanner-worker/%.o: CPPFLAGS += $(sh
 # For tests: a worker program that does what hostile mail might make it do.
 $(B)/tests/scanner/hostile-worker: $(B)/tests/scanner/hostile/main.o $(B)/scanner-worker.a $(scanner-worker.uses) $(LIB)
 	$(call Q,LD)$(CC) $(LDFLAGS) -o $@ $^ $(scanner-worker.libs) $(LDLIBS)
-$(B)/tests/scanner/run: | $(B)/tests/scanner/hostile-worker $(B)/bin/scanner-worker
+$(B)/tests/scanner/run: | $(B)/tests/scanner/hostile-worker $(B)/bin/scanner-worker $(B)/bin/scanner

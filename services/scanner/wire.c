@@ -65,7 +65,8 @@ enum wire_result wire_receive(int socket, char *room, struct slice *ret_packet,
 	struct msghdr message = { .msg_iov = &part,
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes) };
+		/* Not CMSG_SPACE: its padding would let a second descriptor slip in. */
+		.msg_controllen = CMSG_LEN(sizeof(int)) };
 	ssize_t got;
 	do
 		got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);

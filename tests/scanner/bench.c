@@ -54,6 +54,7 @@ void bench_open(struct bench *bench, const char *program, unsigned workers)
 	*bench = (struct bench){ .loop = loop_new(), .arena = arena_new() };
 	struct fault fault = { 0 };
 	log_set_level(LOG_ERROR);
+	setenv("POSTERN_LOG_LEVEL", "error", 1);
 	bench->folder = folder_open("/dev/shm", &fault);
 	ck_assert_msg(bench->folder != NULL, "%s", fault.text);
 	snprintf(bench->signatures, sizeof(bench->signatures),

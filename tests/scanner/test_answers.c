@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "services/scanner/inspection.h"
 #include "services/scanner/printable.h"
 #include "services/scanner/spam_answer.h"
+#include "services/scanner/wire.h"
 
 static const struct {
 	const char *json;
@@ -156,6 +158,57 @@ START_TEST(text_from_outside_becomes_printable)
 }
 END_TEST
 
+static void send_with(int to, size_t n_files, const int *files)
+{
+	char byte = 'x', room[CMSG_SPACE(4 * sizeof(int))] = "";
+	struct iovec part = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = room,
+		.msg_controllen = CMSG_SPACE(n_files * sizeof(int)) };
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(n_files * sizeof(int));
+	memcpy(CMSG_DATA(header), files, n_files * sizeof(int));
+	ck_assert_int_eq(sendmsg(to, &message, 0), 1);
+}
+
+/* Or a worker could use up the scanner's descriptors. */
+START_TEST(a_packet_brings_one_descriptor_at_most)
+{
+	struct fault fault = { 0 };
+	int ours, theirs, passed;
+	static char room[PACKET_CEILING];
+	struct slice packet;
+	ck_assert(wire_pair(&ours, &theirs, &fault));
+	ck_assert_int_eq(
+		wire_receive(ours, room, &packet, &passed, &fault), WIRE_NOTHING);
+	ck_assert(wire_send(theirs, SLICE("hello"), -1, &fault));
+	ck_assert_int_eq(wire_receive(ours, room, &packet, &passed, &fault), WIRE_PACKET);
+	ck_assert(slice_equal(packet, SLICE("hello")));
+	ck_assert_int_eq(passed, -1);
+	int next = dup(0);
+	close(next);
+	for (size_t n = 2; n <= 4; n++) {
+		send_with(theirs, n, (int[]){ 0, 1, 2, 0 });
+		ck_assert_int_eq(
+			wire_receive(ours, room, &packet, &passed, &fault), WIRE_BROKEN);
+		ck_assert_int_eq(passed, -1);
+	}
+	int same = dup(0);
+	ck_assert_int_eq(same, next);
+	close(same);
+	send_with(theirs, 1, (int[]){ 0 });
+	ck_assert_int_eq(wire_receive(ours, room, &packet, &passed, &fault), WIRE_PACKET);
+	ck_assert_int_eq(passed, next);
+	close(passed);
+	close(theirs);
+	ck_assert_int_eq(wire_receive(ours, room, &packet, &passed, &fault), WIRE_END);
+	close(ours);
+}
+END_TEST
+
 START_TEST(folders_of_the_dead_are_removed_and_no_others)
 {
 	char base[] = "/tmp/postern-test-XXXXXX", path[600], target[600];
@@ -203,6 +256,7 @@ Suite *answers_suite(void)
 	tcase_add_test(all, what_a_worker_answers_is_checked);
 	tcase_add_loop_test(all, text_from_outside_becomes_printable, 0,
 		sizeof(texts) / sizeof(*texts));
+	tcase_add_test(all, a_packet_brings_one_descriptor_at_most);
 	tcase_add_test(all, folders_of_the_dead_are_removed_and_no_others);
 	suite_add_tcase(suite, all);
 	return suite;

@@ -119,6 +119,32 @@ START_TEST(a_worker_has_no_files_but_its_own)
 }
 END_TEST
 
+/* The modules of iconv are loaded when they are first needed: inside. */
+START_TEST(character_sets_are_known_inside_the_sandbox)
+{
+	static const char *const mails[] = {
+		"Subject: x\r\nContent-Type: text/plain; charset=windows-1252\r\n"
+		"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+		"4012=A08888=A08888=A01881\r\n",
+		"Subject: x\r\nContent-Type: text/plain; charset=utf-16le\r\n"
+		"Content-Transfer-Encoding: base64\r\n\r\n"
+		"NAAwADEAMgA4ADgAOAA4ADgAOAA4ADgAMQA4ADgAMQA=\r\n",
+		"Subject: x\r\nContent-Type: text/plain; charset=IBM037\r\n"
+		"Content-Transfer-Encoding: base64\r\n\r\n"
+		"9PDx8vj4+Pj4+Pj48fj48Q==\r\n",
+	};
+	bench_open(&bench, REAL, 1);
+	bench_start(&bench);
+	for (size_t i = 0; i < 3; i++)
+		bench_push(&bench, slice_of(mails[i]), POSTERN__LANE__LANE_NORMAL);
+	bench_run(&bench);
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_msg(
+			finding_of(&bench.outcomes[i], "card_number") != NULL, "%zu", i);
+	bench_close(&bench);
+}
+END_TEST
+
 /* Kills `pid`'s first child while a message is in hand. */
 static void kill_child_in_mid_scan(int generations)
 {
@@ -291,6 +317,7 @@ Suite *pool_suite(void)
 		sizeof(deaths) / sizeof(*deaths));
 	tcase_add_loop_test(all, a_worker_has_no_files_but_its_own, 0,
 		sizeof(files) / sizeof(*files));
+	tcase_add_test(all, character_sets_are_known_inside_the_sandbox);
 	tcase_add_test(all, a_worker_killed_in_mid_scan_costs_a_repeat);
 	tcase_add_test(
 		all, a_worker_program_killed_is_started_anew_and_nothing_is_held_for_it);

@@ -73,7 +73,8 @@ static struct slice convert(struct arena *arena, struct slice bytes, iconv_t con
 		left--;
 	}
 	size_t tail = from_left < left ? from_left : left;
-	memcpy(to, from, tail);
+	if (tail)
+		memcpy(to, from, tail);
 	return (struct slice){ out, (size_t)(to - out) + tail };
 }
 

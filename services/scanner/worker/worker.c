@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/mail.h"
+#include "services/scanner/folder.h"
 #include "services/scanner/wire.h"
 #include "services/scanner/worker/sandbox.h"
 
@@ -84,5 +85,7 @@ void worker_run(const struct worker *worker)
 			fail(&fault);
 		close(file);
 		arena_clear(arena);
+		/* What libclamav may have left behind. */
+		folder_clear(worker->folder);
 	}
 }

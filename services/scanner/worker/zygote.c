@@ -200,6 +200,10 @@ int zygote_run(int control, const struct duty *duty)
 {
 	/* Whatever of the scanner's was not closed on exec. */
 	close_range((unsigned)control + 1, ~0u, 0);
+	enum log_level level;
+	const char *wanted = getenv("POSTERN_LOG_LEVEL");
+	if (wanted && log_level_parse(wanted, &level))
+		log_set_level(level);
 	umask(077);
 	struct arena *arena = arena_new();
 	struct zygote zygote = {
