@@ -157,7 +157,7 @@ class Ours:
                     GATEWAY_KEY=tls / "key.pem", GATEWAY_HOSTNAME="localhost",
                     LOG_LEVEL="warning"),
             service("scanner", SCANNER_SIGNATURES=ROOT / "tests/fixtures/signatures",
-                    SCANNER_CHECKS="malware" if self.scans else "none", LOG_LEVEL="warning"),
+                    SCANNER_CHECKS="malware" if self.scans else "spam", LOG_LEVEL="warning"),
             service("signer", SIGNER_KEYS=self.keys, LOG_LEVEL="warning"),
             service("sender", SENDER_RECORD=self.stack.record(), LOG_LEVEL="warning"),
         ]
