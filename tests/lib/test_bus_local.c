@@ -2,6 +2,7 @@
  *
  * What only the local engine promises, or can be asked on one machine: full disks,
  * damaged files, retention that waits for groups, stopped members. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -483,6 +484,36 @@ START_TEST(mail_at_rest_is_for_its_owner_only)
 }
 END_TEST
 
+START_TEST(what_root_makes_belongs_to_whom_the_folder_belongs)
+{
+	begin();
+	if (chown(rig.folder, 65534, 65534) < 0) {
+		fprintf(stderr, "skipped: files of root: not root\n");
+		finish();
+		return;
+	}
+	rig_open(&rig);
+	const char *topic = rig_topic(&rig, "owned");
+	rig_publish(&rig, topic, "", "x");
+	takes_subscribe(&takes, &rig, "g", topic, 1);
+	RIG_UNTIL(&rig, takes.count == 1);
+	DIR *folder = opendir(rig.folder);
+	int count = 0;
+	for (struct dirent *entry; (entry = readdir(folder));) {
+		struct stat facts;
+		if (entry->d_type != DT_REG)
+			continue;
+		ck_assert_int_eq(fstatat(dirfd(folder), entry->d_name, &facts, 0), 0);
+		ck_assert_msg(facts.st_uid == 65534, "%s is root's", entry->d_name);
+		count++;
+	}
+	closedir(folder);
+	/* Two databases with -wal and -shm, the bell, the members. */
+	ck_assert_int_eq(count, 8);
+	finish();
+}
+END_TEST
+
 START_TEST(a_wal_stays_small_under_constant_load)
 {
 	begin();
@@ -595,6 +626,7 @@ Suite *bus_local_suite(void)
 		tcase, a_large_record_is_not_held_up_by_small_ones_of_another_lane);
 	tcase_add_test(tcase, a_full_disk_is_temporary_and_goes_away_by_itself);
 	tcase_add_test(tcase, mail_at_rest_is_for_its_owner_only);
+	tcase_add_test(tcase, what_root_makes_belongs_to_whom_the_folder_belongs);
 	tcase_add_test(tcase, a_wal_stays_small_under_constant_load);
 	tcase_add_test(tcase, a_take_costs_the_same_with_many_waiting);
 	tcase_add_test(tcase, files_are_whole_after_kills);

@@ -56,7 +56,8 @@ bool bell_open(
 {
 	char path[PATH_MAX];
 	snprintf(path, sizeof(path), "%s/%s.bell", folder, topic);
-	bell->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	local_create_file(folder, path);
+	bell->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (bell->fd < 0)
 		return fault_temporary(fault, "%s: %s", path, strerror(errno));
 	bell_lock(bell);

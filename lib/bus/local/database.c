@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/bus/local/local.h"
 #include "lib/bus/local/schema.h"
 #include "lib/clock.h"
 #include "lib/memory.h"
@@ -71,7 +72,7 @@ static int note_pages(void *with, sqlite3 *handle, const char *name, int pages)
 static bool open_handle(
 	struct database *database, const struct topic_place *place, struct fault *fault)
 {
-	schema_create_file(place->folder, database->path);
+	local_create_file(place->folder, database->path);
 	if (sqlite3_open_v2(database->path, &database->handle,
 		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
 		return database_explain(database, fault);

@@ -36,6 +36,19 @@ void local_wait(struct local_bus *bus, pthread_cond_t *wake, int64_t at_ms)
 	pthread_cond_timedwait(wake, &bus->lock, &at);
 }
 
+/* O_EXCL, for closing a second descriptor of a database in use would drop SQLite's locks.
+ */
+void local_create_file(const char *folder, const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	struct stat facts;
+	if (fd < 0)
+		return;
+	if (geteuid() == 0 && stat(folder, &facts) == 0)
+		(void)!fchown(fd, facts.st_uid, facts.st_gid);
+	close(fd);
+}
+
 void trouble_join(struct local_bus *bus, struct trouble *trouble)
 {
 	pthread_mutex_lock(&bus->lock);

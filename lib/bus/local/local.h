@@ -43,6 +43,11 @@ void local_thread_start(pthread_t *ret_thread, void *(*body)(void *), void *with
 /* `lock` held. Returns at once if `at_ms` (Unix ms) has passed; 0 = no deadline. */
 void local_wait(struct local_bus *bus, pthread_cond_t *wake, int64_t at_ms);
 
+/* Makes a file of the bus where there is none: private, and where root makes it
+ * (posternctl) it still belongs to whom the folder belongs. Opening it tells if that
+ * failed. */
+void local_create_file(const char *folder, const char *path);
+
 /* From the owner's thread; `fault` NULL: it works again. */
 void trouble_join(struct local_bus *bus, struct trouble *trouble);
 void trouble_report(

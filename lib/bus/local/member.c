@@ -9,6 +9,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "lib/bus/local/local.h"
+
 static struct flock byte_of(int64_t number, short type)
 {
 	return (struct flock){
@@ -21,8 +23,9 @@ bool member_join(struct member *member, const char *folder, struct fault *fault)
 	char path[PATH_MAX];
 	snprintf(path, sizeof(path), "%s/members", folder);
 	uint64_t number;
+	local_create_file(folder, path);
 	/* An open file of its own: locks of one open file do not see each other. */
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0 || getrandom(&number, sizeof(number), 0) != sizeof(number))
 		return fault_temporary(fault, "%s: %s", path, strerror(errno));
 	member->number = (int64_t)(number >> 2) | 1;

@@ -46,20 +46,6 @@ static const char shared_settings[] =
 	"PRAGMA journal_size_limit=16777216;"
 	"PRAGMA secure_delete=OFF; PRAGMA trusted_schema=OFF;";
 
-/* The file is made here and not by SQLite: private, and where root makes it (posternctl)
- * it still belongs to whom the folder belongs. O_EXCL, for closing a second descriptor of
- * a database in use would drop SQLite's locks. */
-void schema_create_file(const char *folder, const char *path)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	struct stat facts;
-	if (fd < 0)
-		return;
-	if (geteuid() == 0 && stat(folder, &facts) == 0)
-		(void)!fchown(fd, facts.st_uid, facts.st_gid);
-	close(fd);
-}
-
 static bool sync_folder(const char *folder, struct fault *fault)
 {
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -8,8 +8,6 @@
 
 #include "lib/bus/local/database.h"
 
-/* Makes the file where there is none; opening it tells if that failed. */
-void schema_create_file(const char *folder, const char *path);
 /* On a handle just opened, while nobody else opens or makes this topic's files. */
 bool schema_prepare(
 	struct database *database, const struct topic_place *place, struct fault *fault);
