@@ -15,9 +15,12 @@ void chaos_pass(const char *point);
 bool chaos_is_broken(const char *rule);
 #define KILL_POINT(point) chaos_pass(point)
 #define IS_BROKEN(rule)   chaos_is_broken(rule)
+/* Before another try: a tenth, so that a run has many tries, and an end. */
+#define RETRY_DELAY(ms) ((ms) / 10)
 #else
 #define KILL_POINT(point) ((void)0)
 #define IS_BROKEN(rule)   false
+#define RETRY_DELAY(ms)   (ms)
 #endif
 
 #endif

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "lib/chaos.h"
 #include "lib/memory.h"
 #include "services/sender/client_states.h"
 
@@ -247,8 +248,10 @@ void client_sent(struct client *client, size_t size)
 	if (client->state != CLIENT_BODY)
 		return;
 	dots_skip(&client->dots, size - commands);
-	if (dots_is_over(&client->dots))
-		client_enter(client, CLIENT_FINAL);
+	if (!dots_is_over(&client->dots))
+		return;
+	KILL_POINT("sender.after_dot");
+	client_enter(client, CLIENT_FINAL);
 }
 
 void client_tls_ready(struct client *client)

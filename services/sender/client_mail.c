@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <assert.h>
 
+#include "lib/chaos.h"
 #include "services/sender/client_states.h"
 
 static bool is_open(enum client_outcome outcome)
@@ -120,6 +121,7 @@ void client_deliver(struct client *client, struct client_mail *mail)
 
 void client_on_mail(struct client *client, const struct reply *reply)
 {
+	KILL_POINT("sender.after_mail");
 	client->has_mail_reply = true;
 	client->is_mail_taken = reply_is_positive(reply);
 	if (!client->is_mail_taken) {
@@ -165,6 +167,7 @@ static void judge_recipient(struct client *client, const struct reply *reply)
 
 void client_on_rcpt(struct client *client, const struct reply *reply)
 {
+	KILL_POINT("sender.after_rcpt");
 	judge_recipient(client, reply);
 	client->recipient = next_pending(client->mail, client->recipient);
 	if (--client->replies_due) {
@@ -183,6 +186,7 @@ void client_on_rcpt(struct client *client, const struct reply *reply)
 
 void client_on_data(struct client *client, const struct reply *reply)
 {
+	KILL_POINT("sender.after_data");
 	if (reply->code == 354 && client->accepted) {
 		dots_init(&client->dots, client->mail->parts, client->mail->part_count);
 		client_enter(client, CLIENT_BODY);

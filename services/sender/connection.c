@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/chaos.h"
 #include "lib/clock.h"
 #include "lib/loop.h"
 #include "lib/memory.h"
@@ -285,6 +286,7 @@ static void on_connected(struct connection *connection)
 		lose(connection, "4.4.1", strerror(error));
 		return;
 	}
+	KILL_POINT("sender.after_connect");
 	connection->state = CONNECTION_TALKING;
 	struct endpoint from = { .size = sizeof(from.address) };
 	getsockname(

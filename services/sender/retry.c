@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "lib/chaos.h"
 #include "lib/id.h"
 
 #define SECONDS(n) ((n)*INT64_C(1000))
@@ -33,7 +34,7 @@ int64_t retry_delay_ms(
 	size_t step = attempt < 1 ? 0 : attempt - 1;
 	int64_t delay_ms = steps[step < STEPS ? step : STEPS - 1];
 	int64_t most_ms = waited_ms * 2 > steps[0] ? waited_ms * 2 : steps[0];
-	return spread(delay_ms < most_ms ? delay_ms : most_ms, chance);
+	return RETRY_DELAY(spread(delay_ms < most_ms ? delay_ms : most_ms, chance));
 }
 
 int64_t retry_rest_ms(unsigned failures, uint32_t chance)
@@ -41,7 +42,7 @@ int64_t retry_rest_ms(unsigned failures, uint32_t chance)
 	int64_t rest_ms = REST_MIN;
 	for (unsigned i = 1; i < failures && rest_ms < REST_MAX; i++)
 		rest_ms *= 2;
-	return spread(rest_ms < REST_MAX ? rest_ms : REST_MAX, chance);
+	return RETRY_DELAY(spread(rest_ms < REST_MAX ? rest_ms : REST_MAX, chance));
 }
 
 int64_t retry_expiry_ms(const Postern__Mail *mail, int64_t expire_ms)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/chaos.h"
 #include "lib/clock.h"
 #include "lib/memory.h"
 #include "lib/metrics.h"
@@ -230,6 +231,7 @@ static void on_write(struct bufferevent *stream, void *with)
 	struct connection *connection = with;
 	if (unsent(connection) > 0)
 		return;
+	KILL_POINT("gateway.after_reply");
 	if (connection->phase == PHASE_CLOSING)
 		connection_free(connection);
 	else if (connection->phase == PHASE_UPGRADE)

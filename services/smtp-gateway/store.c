@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/bus/bus.h"
+#include "lib/chaos.h"
 #include "lib/clock.h"
 #include "lib/id.h"
 #include "lib/loop.h"
@@ -184,6 +185,7 @@ static void mail_published(void *with, const struct fault *fault)
 		metric_add(stores->stored, 1);
 		metric_observe_ms(stores->latency, took_ms);
 	}
+	KILL_POINT("gateway.after_durable");
 	settle(store);
 }
 
@@ -202,7 +204,7 @@ static void on_deadline(void *with)
 		"bus did not answer in time: the client is told to try again",
 		FIELD("message", store->id.text),
 		NUMBER("timeout_ms", store->stores->timeout_ms));
-	tell(store, &fault);
+	tell(store, IS_BROKEN("early_250") ? NULL : &fault);
 }
 
 struct store *store_mail(struct stores *stores, const Postern__Mail *mail,
@@ -221,7 +223,8 @@ struct store *store_mail(struct stores *stores, const Postern__Mail *mail,
 	stores->first = store;
 	store->deadline = timer_new(loop, on_deadline, store);
 	store->event_again = timer_new(loop, event_again, store);
-	timer_start(store->deadline, stores->timeout_ms);
+	KILL_POINT("gateway.after_data");
+	timer_start(store->deadline, IS_BROKEN("early_250") ? 0 : stores->timeout_ms);
 	struct slice bytes = record_encode(arena, &event->base);
 	store->event = (struct slice){ memory_string(bytes), bytes.size };
 	store->is_event_open = true;
@@ -232,6 +235,7 @@ struct store *store_mail(struct stores *stores, const Postern__Mail *mail,
 	};
 	bus_publish(stores->process->bus, &record, mail_published, store);
 	publish_event(store);
+	KILL_POINT("gateway.after_publish");
 	arena_free(arena);
 	return store;
 }

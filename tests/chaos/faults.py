@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The faults: each injects something into a running Postern, and heals it."""
+import collections
 import os
 import random
 import shutil
@@ -7,179 +8,223 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 from stack import ROOT  # noqa: E402
 
 SERVICES = ("smtp-gateway", "scanner", "signer", "sender")
-# Named in the code with KILL_POINT().
+STAGE = ("stage.after_take", "stage.after_publish", "stage.before_settle", "local.in_commit",
+         "local.in_checkpoint", "local.before_ring")
+# Named in the code with KILL_POINT(). Behind every fourth reply of the gateway is a 250 to the
+# end of the data.
 POINTS = {
     "smtp-gateway": ("gateway.after_data", "gateway.after_publish", "gateway.after_durable",
-                     "gateway.after_250"),
-    "scanner": ("stage.after_take", "stage.after_publish", "stage.before_settle",
-                "local.in_commit", "local.in_checkpoint"),
-    "signer": ("stage.after_take", "stage.after_publish", "stage.before_settle",
-               "local.in_commit"),
-    "sender": ("stage.after_take", "sender.after_connect", "sender.after_mail",
-               "sender.after_rcpt", "sender.after_data", "sender.after_dot",
-               "sender.after_record", "stage.after_publish", "stage.before_settle"),
+                     "gateway.after_reply", "local.in_commit", "local.in_checkpoint"),
+    "scanner": STAGE,
+    "signer": STAGE,
+    "sender": STAGE + ("sender.after_connect", "sender.after_mail", "sender.after_rcpt",
+                       "sender.after_data", "sender.after_dot", "sender.after_250",
+                       "sender.after_record"),
 }
+# Passed once in a while only.
+RARE = ("local.in_checkpoint", "sender.after_connect")
 
 
 class Faults:
     """Every fault is a method that lasts some seconds and returns healed. `postern` is the
-    running stack, `journal` hears what is done."""
+    running stack, `journal` hears what is done. Of two faults to one process the second waits."""
 
     def __init__(self, postern, journal, seed):
         self.postern, self.journal = postern, journal
         self.random = random.Random(seed)
-        self.kills = 0
+        self.counts = collections.Counter()
+        self.locks = collections.defaultdict(threading.Lock)
 
-    def say(self, name, what):
-        self.journal.fault(name, what)
+    @contextmanager
+    def span(self, what):
+        span = self.journal.begin(what)
+        try:
+            yield
+        finally:
+            self.journal.end(span)
 
-    def restart(self, process):
+    def pause(self, least, most):
+        time.sleep(self.random.uniform(least, most))
+
+    def kill_now(self, process, how):
+        process.kill()
         process.child.wait()
-        process.start()
-        self.postern.wait_ready(process)
+        self.journal.kill(process.name, how)
+        self.counts["SIGKILL"] += 1
+
+    def stop_softly(self, process):
+        if process.stop() < 0:
+            self.journal.kill(process.name, "15 s after SIGTERM")
+            self.counts["SIGKILL after SIGTERM"] += 1
+
+    # --- services ---------------------------------------------------------------------------
 
     def kill(self, service):
         process = self.postern.named(service)
-        self.say("kill", service)
-        process.kill()
-        self.kills += 1
-        self.restart(process)
+        with self.locks[service]:
+            self.kill_now(process, "with SIGKILL")
+            self.postern.revive(process)
 
     def stop_and_go(self, service):
         process = self.postern.named(service)
-        self.say("stop", service)
-        process.kill(signal.SIGSTOP)
-        time.sleep(self.random.uniform(0.5, 3))
-        process.kill(signal.SIGCONT)
-        self.say("go on", service)
+        with self.locks[service], self.span(f"{service} is stopped"):
+            process.kill(signal.SIGSTOP)
+            self.pause(0.5, 3)
+            process.kill(signal.SIGCONT)
+        self.counts["SIGSTOP"] += 1
 
     def drain(self, service):
         process = self.postern.named(service)
-        self.say("SIGTERM", service)
-        process.stop()
-        process.start()
-        self.postern.wait_ready(process)
+        with self.locks[service]:
+            self.journal.fault("SIGTERM", service)
+            self.counts["SIGTERM"] += 1
+            self.stop_softly(process)
+            self.postern.revive(process)
 
     def kill_at(self, service, point):
         """Starts the service anew so that it dies at a named point, then as it was."""
         process = self.postern.named(service)
-        mark = self.postern.folder / f"kill-{service}-{point}-{self.kills}"
-        process.stop()
-        passes = self.random.randint(1, 30)
-        process.env.update(POSTERN_KILL_AT=f"{point}:{passes}", POSTERN_KILL_ONCE=str(mark))
-        process.start()
-        self.say("kill at", f"{service} {point}, pass {passes}")
-        deadline = time.monotonic() + 8
-        while process.is_running() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        for name in ("POSTERN_KILL_AT", "POSTERN_KILL_ONCE"):
-            del process.env[name]
-        if process.is_running():
-            self.say("not reached", point)
-            process.stop()
-        else:
-            self.say("killed at", point)
-            self.kills += 1
-        self.restart(process)
+        with self.locks[service]:
+            self.stop_softly(process)
+            passes = 1 if point in RARE else self.random.randint(1, 30)
+            self.journal.fault("is to die at", f"{service} {point}, pass {passes}")
+            process.env["POSTERN_KILL_AT"] = f"{point}:{passes}"
+            process.start()
+            del process.env["POSTERN_KILL_AT"]
+            deadline = time.monotonic() + 6
+            while process.is_running() and time.monotonic() < deadline:
+                time.sleep(0.005)
+            if not process.is_running() and process.child.returncode == -signal.SIGKILL:
+                self.journal.kill(service, f"at {point}")
+                self.counts[f"SIGKILL at {point}"] += 1
+            else:
+                self.journal.fault("not reached", f"{service} {point}")
+                self.counts["points not reached"] += 1
+                self.stop_softly(process)
+            self.postern.revive(process)
 
-    def worker(self):
-        """The scanner's workers die, stop or go wild; the scanner must go on."""
-        scanner = self.postern.named("scanner").pid
-        children = subprocess.run(["pgrep", "-P", str(scanner)], capture_output=True,
-                                  text=True).stdout.split()
-        for child in children:
-            number = self.random.choice((signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP))
-            self.say("worker", f"{child} {number.name}")
-            try:
-                os.kill(int(child), number)
-            except ProcessLookupError:
-                pass
+    def copy_comes(self, service):
+        """A second copy shares the work; then one of the two leaves, one way or another."""
+        name = f"{service}-2"
+        with self.locks[name]:
+            copy = self.postern.start_copy(service)
+            self.journal.fault("comes", name)
+            self.postern.revive(copy)
+            self.pause(1, 3)
+            with self.locks[service]:
+                leaver = self.random.choice((copy, self.postern.named(service)))
+                if self.random.random() < 0.5:
+                    self.kill_now(leaver, "with SIGKILL beside its copy")
+                else:
+                    self.journal.fault("SIGTERM", leaver.name)
+                    self.stop_softly(leaver)
+                self.pause(0.5, 1)
+                if leaver is copy:
+                    return
+                self.postern.revive(leaver)
+            self.stop_softly(copy)
+
+    # --- what they stand on -----------------------------------------------------------------
+
+    def workers(self):
+        """The program that hatches the scanner's workers dies, or they do."""
+        for pid in descendants(self.postern.named("scanner").pid):
+            number = self.random.choice((signal.SIGKILL, signal.SIGSEGV, 0))
+            if number:
+                self.journal.fault("worker", f"{pid} {number.name}")
+                signal_if_there(pid, number)
+        self.counts["workers killed"] += 1
+
+    def hang_workers(self):
+        """No worker gets anywhere for a while: what they have is held, nothing is let through."""
+        zygotes = children(self.postern.named("scanner").pid)
+        with self.span("workers hang"):
+            until = time.monotonic() + 3 * self.postern.SCAN_TIMEOUT_S
+            while time.monotonic() < until:
+                for zygote in zygotes:
+                    for pid in children(zygote):
+                        signal_if_there(pid, signal.SIGSTOP)
+                time.sleep(0.005)
+            for zygote in zygotes:
+                for pid in children(zygote):
+                    signal_if_there(pid, signal.SIGCONT)
+            time.sleep(1)
+        self.counts["workers stopped"] += 1
 
     def signatures(self):
         """A damaged database, then a good one again."""
         folder = self.postern.signatures
         good = {file: file.read_bytes() for file in folder.iterdir()}
-        self.say("signatures", "damaged")
+        self.journal.fault("signatures", "damaged")
+        self.counts["signatures damaged"] += 1
         for file in good:
-            shutil.copy(file, f"{file}.new")
-            Path(f"{file}.new").write_bytes(b"\x00 not a database \n" * 5)
-            os.rename(f"{file}.new", file)
+            replace(file, b"\x00 not a database \n" * 5)
         time.sleep(2)
-        self.say("signatures", "good")
         for file, content in good.items():
-            Path(f"{file}.new").write_bytes(content)
-            os.rename(f"{file}.new", file)
+            replace(file, content)
+        self.journal.fault("signatures", "good again")
 
     def destination_down(self):
-        self.say("destination", "down")
-        self.postern.destination.kill()
-        self.postern.destination.child.wait()
-        time.sleep(self.random.uniform(0.5, 2))
-        self.postern.destination.start()
-        self.say("destination", "up")
+        with self.locks["destination"], self.span("destination down"):
+            self.kill_now(self.postern.destination, "with SIGKILL")
+            self.journal.kill("destination", "with SIGKILL")
+            self.pause(0.5, 2)
+            self.postern.destination.start()
 
     def destination_rule(self, rule, seconds=3):
-        self.say("destination", rule)
-        self.postern.set_rules({"*": rule})
-        time.sleep(seconds)
-        self.postern.set_rules({})
-        self.say("destination", "ok")
+        with self.locks["rules"], self.span(f"destination: {rule}"):
+            self.postern.set_rules({"*": rule})
+            time.sleep(seconds)
+            self.postern.set_rules({})
+        self.counts["destination rules"] += 1
 
     def dns_down(self):
-        self.say("DNS", "down")
-        self.postern.stop_dns()
-        time.sleep(self.random.uniform(1, 3))
-        self.postern.restart_dns()
-        self.say("DNS", "up")
+        with self.locks["dns"], self.span("DNS down"):
+            self.postern.stop_dns()
+            self.pause(1, 3)
+            self.postern.restart_dns()
+        self.counts["DNS down"] += 1
 
     def disk_full(self):
         """The bus folder is on a file system of its own."""
         ballast = self.postern.disk / "ballast"
-        self.say("disk", "full")
-        with open(ballast, "wb") as file:
-            try:
-                while True:
-                    file.write(b"\0" * 65536)
-            except OSError:
-                pass
-        time.sleep(self.random.uniform(1, 3))
-        ballast.unlink()
-        self.say("disk", "has room")
+        with self.locks["disk"], self.span("disk full"):
+            fill(ballast, self.postern.disk)
+            self.pause(1, 3)
+            ballast.unlink()
+        self.counts["disk full"] += 1
 
     def damaged_records(self):
         """What can't be decoded, in each topic of the stream."""
         for topic in ("mail.accepted.urgent", "mail.cleared.urgent",
                       "mail.outbound.default.urgent"):
-            for value in (b"\xff" * 40, b"\x08\x63", b""):
+            for value in (b"\xff" * 40, b"\x08\x63", b"\x0a\x7f\x01"):
                 self.postern.inject(topic, value)
-        self.say("records", "damaged ones in each topic")
+                self.counts["records damaged"] += 1
+        self.journal.fault("records", "damaged ones in each topic")
 
     def broker_restart(self):
-        self.say("broker", "stopped")
-        subprocess.run([ROOT / "tools/kafka", "stop", self.postern.broker], check=True,
-                       stdout=subprocess.DEVNULL)
-        time.sleep(1)
-        subprocess.run([ROOT / "tools/kafka", "start", self.postern.broker], check=True,
-                       stdout=subprocess.DEVNULL)
-        self.say("broker", "started")
+        with self.locks["broker"], self.span("broker restart"):
+            kafka("stop", self.postern.broker)
+            time.sleep(1)
+            kafka("start", self.postern.broker)
+        self.counts["broker restarts"] += 1
 
     def redis_kill(self):
-        self.say("redis", "killed")
-        self.postern.redis.kill()
-        self.restart_redis()
-
-    def restart_redis(self):
-        self.postern.redis.child.wait()
-        time.sleep(1)
-        self.postern.redis.start()
-        self.say("redis", "started")
+        with self.locks["redis"], self.span("redis away"):
+            self.kill_now(self.postern.redis, "with SIGKILL")
+            self.pause(0.5, 2)
+            self.postern.redis.start()
+            time.sleep(1)
 
     # --- the list ---------------------------------------------------------------------------
 
@@ -190,25 +235,67 @@ class Faults:
             rows += [(f"kill {service}", lambda s=service: self.kill(s)),
                      (f"stop {service}", lambda s=service: self.stop_and_go(s)),
                      (f"drain {service}", lambda s=service: self.drain(s))]
+            if service != "smtp-gateway":
+                rows += [(f"a second {service}", lambda s=service: self.copy_comes(s))]
             rows += [(f"kill {service} at {point}",
                       lambda s=service, p=point: self.kill_at(s, p))
                      for point in POINTS[service]
                      if self.postern.is_local() or not point.startswith("local.")]
-        rows += [("kill the workers", self.worker),
+        rows += [("kill the workers", self.workers),
+                 ("hang the workers", self.hang_workers),
                  ("damage the signatures", self.signatures),
                  ("destination down", self.destination_down),
-                 ("destination answers 4xx", lambda: self.destination_rule("defer:1")),
-                 ("destination cuts after the dot", lambda: self.destination_rule("swallow:1")),
-                 ("destination loses after the dot", lambda: self.destination_rule("lose:1")),
-                 ("destination is slow", lambda: self.destination_rule("slow:1")),
-                 ("destination says 421", lambda: self.destination_rule("busy:1")),
                  ("DNS down", self.dns_down),
                  ("damaged records", self.damaged_records)]
+        rows += [(f"destination: {what}", lambda r=rule: self.destination_rule(r))
+                 for what, rule in (("4xx", "defer:1"), ("no room", "full:1"), ("421", "busy:1"),
+                                    ("cuts after the dot", "swallow:1"),
+                                    ("loses after the dot", "lose:1"),
+                                    ("slow", "slow:1"), ("late", "late:1"))]
         if self.postern.is_local():
             rows += [("disk full", self.disk_full)] if self.postern.disk else []
         else:
             rows += [("broker restart", self.broker_restart), ("redis killed", self.redis_kill)]
         return rows
+
+
+def children(pid):
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True)
+    return [int(child) for child in found.stdout.split()]
+
+
+def descendants(pid):
+    own = children(pid)
+    return own + [below for child in own for below in descendants(child)]
+
+
+def signal_if_there(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def replace(file, content):
+    new = Path(f"{file}.new")
+    new.write_bytes(content)
+    new.rename(file)
+
+
+def fill(ballast, folder):
+    free = os.statvfs(folder)
+    with open(ballast, "wb", buffering=0) as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, max(1, free.f_bfree * free.f_bsize - (8 << 20)))
+            file.seek(0, os.SEEK_END)
+            while file.write(b"\0" * 4096):
+                pass
+        except OSError:
+            pass
+
+
+def kafka(verb, folder):
+    subprocess.run([ROOT / "tools/kafka", verb, folder], check=True, stdout=subprocess.DEVNULL)
 
 
 def inject_local(bus_folder, topic, value):

@@ -3,7 +3,7 @@
 
 A driver writes down each submission before it is sent and its answer after (acknowledged, refused,
 unknown). The destination writes down every copy before it answers. Final states are read from the
-public events. check() joins the three.
+public events. check() joins the three, for each recipient of each submission.
 """
 import collections
 import hashlib
@@ -12,7 +12,12 @@ import threading
 import time
 from pathlib import Path
 
-FINAL = {"delivered", "bounced", "expired", "held", "discarded"}
+FINAL = {"delivered", "bounced", "expired", "held", "discarded", "dead"}
+KINDS = ("lost", "duplicate", "altered", "unsigned", "unscanned", "two-states", "stuck")
+# An answer of the destination reaches the sender's record within this time, where neither is
+# stopped or killed.
+ANSWER_US = 3_000_000
+EARLY_US = 50_000
 
 
 class Journal:
@@ -21,6 +26,8 @@ class Journal:
         self.lock = threading.Lock()
         self.submissions = {}
         self.faults = []
+        self.kills = []  # (at_us, process)
+        self.spans = []  # [from_us, to_us, what]: stopped, away, without room
 
     def write(self, **entry):
         entry["at_us"] = time.time_ns() // 1000
@@ -28,19 +35,40 @@ class Journal:
             self.file.write(json.dumps(entry) + "\n")
         return entry["at_us"]
 
-    def submit(self, token, content, kind):
+    def submit(self, token, content, kind, recipients):
         digest = hashlib.sha256(content).hexdigest()
-        at = self.write(event="submit", token=token, kind=kind, sha256=digest)
+        at = self.write(event="submit", token=token, kind=kind, sha256=digest,
+                        recipients=recipients)
         self.submissions[token] = dict(token=token, kind=kind, sha256=digest, at_us=at,
-                                       size=len(content), result=None)
+                                       size=len(content), result="unknown",
+                                       recipients=recipients)
 
     def answer(self, token, result, message_id=None, text=""):
         at = self.write(event="answer", token=token, result=result, id=message_id, text=text)
-        self.submissions[token].update(result=result, id=message_id, answered_us=at)
+        self.submissions[token].update(result=result, id=message_id, answered_us=at, text=text)
 
     def fault(self, name, what):
         at = self.write(event="fault", name=name, what=what)
         self.faults.append((at, f"{name}: {what}"))
+        return at
+
+    def kill(self, process, how):
+        self.kills.append((self.fault("killed", f"{process} {how}"), process))
+
+    def begin(self, what):
+        """A time in which answers don't come through, or records can't be kept."""
+        span = [self.write(event="begin", name=what), float("inf"), what]
+        self.spans.append(span)
+        self.faults.append((span[0], f"{what} begins"))
+        return span
+
+    def end(self, span):
+        span[1] = self.write(event="end", name=span[2])
+        self.faults.append((span[1], f"{span[2]} ends"))
+
+    def has_span(self, what, from_us, to_us):
+        return any(span[2].startswith(what) and span[0] <= to_us and span[1] >= from_us
+                   for span in self.spans)
 
 
 class Violation:
@@ -62,70 +90,67 @@ class Verdict:
         self.violations = []
         self.counts = collections.Counter()
 
+    def kinds(self):
+        return collections.Counter(violation.kind for violation in self.violations)
+
     def __str__(self):
-        kinds = collections.Counter(v.kind for v in self.violations)
-        shown = ", ".join(f"{name} {kinds[name]}" for name in (
-            "lost", "duplicate", "altered", "unsigned", "unscanned", "two-states", "stuck"))
-        return f"{dict(self.counts)}\nviolations: {shown}"
+        count, kinds = self.counts, self.kinds()
+        lines = [f"{count['submitted']} submitted: {count['acknowledged']} acknowledged, "
+                 f"{count['refused']} refused for now, {count['unknown']} without an answer",
+                 f"{count['copies']} copies arrived for {count['recipients']} recipients of what "
+                 f"was acknowledged; {count['held']} held, {count['closed']} of them because "
+                 "they could not be inspected"]
+        for name in KINDS:
+            told = "unexplained duplicates" if name == "duplicate" else name
+            lines.append(f"  {told} {kinds[name]}")
+        explained = ", ".join(f"{text} {number}" for text, number in
+                              sorted((t[10:], n) for t, n in count.items()
+                                     if t.startswith("explained ")))
+        lines.append(f"  explained duplicates: {explained or 0}")
+        return "\n".join(lines)
 
 
 def timeline(submission, arrivals, events, faults):
     rows = [(submission["at_us"], "submitted")]
     if submission.get("answered_us"):
-        rows.append((submission["answered_us"], f"answer: {submission['result']}"))
+        rows.append((submission["answered_us"], f"answer: {submission['result']} "
+                                                f"{submission.get('text', '')}"))
     rows += [(a["time_us"], f"arrived (connection {a['connection']}, answered "
-                            f"{a['answered']})") for a in arrivals]
+                            f"{a['answered']}) for {' '.join(a['recipients'])}")
+             for a in arrivals]
     rows += [(e["time_us"], f"event {e['kind']} by {e.get('instance')} "
-                            f"{e.get('reason', '')}") for e in events]
+                            f"{e.get('recipient', '')} {e.get('reason', '')}") for e in events]
     first, last = rows[0][0] - 1_000_000, max(at for at, _ in rows) + 1_000_000
     return rows + [(at, f"FAULT {text}") for at, text in faults if first <= at <= last]
 
 
 def check(journal, arrivals, events):
     """The verdict. A submission whose answer never came may have been taken or not: it must not
-    arrive twice, and if it has an id in the events it must have its final state too."""
+    arrive twice."""
     verdict = Verdict()
     by_token, by_id = collections.defaultdict(list), collections.defaultdict(list)
     id_of = {}
-    for arrival in arrivals:
-        token = arrival["message_id"].strip("<>").partition("@")[0]
-        by_token[token].append(arrival)
-        id_of[token] = arrival["id"]
+    for arrival in sorted(arrivals, key=lambda arrival: arrival["time_us"]):
+        by_token[arrival["token"]].append(arrival)
+        id_of[arrival["token"]] = arrival["id"]
     for event in events:
-        by_id[event["message_id"]].append(event)
+        by_id[event.get("message_id")].append(event)
     for token, submission in journal.submissions.items():
-        verdict.counts[submission["result"] or "unknown"] += 1
-        message_id = submission.get("id") or id_of.get(token)
-        own_events = by_id.get(message_id, [])
-        for kind, detail in judge(submission, by_token[token], own_events):
+        own = by_id.get(submission.get("id") or id_of.get(token), [])
+        verdict.counts["submitted"] += 1
+        verdict.counts[submission["result"]] += 1
+        found = list(judge_content(submission, by_token[token]))
+        for recipient in submission["recipients"]:
+            found += Case(journal, submission, recipient, by_token[token], own).judge(
+                verdict.counts)
+        for kind, detail in found:
             verdict.violations.append(Violation(
                 kind, submission, detail,
-                timeline(submission, by_token[token], own_events, journal.faults)))
-        verdict.counts["arrived"] += len(by_token[token])
+                timeline(submission, by_token[token], own, journal.faults)))
     return verdict
 
 
-def judge(submission, arrivals, events):
-    finals = collections.Counter(e["kind"] for e in events if e["kind"] in FINAL)
-    acknowledged = submission["result"] == "acknowledged"
-    kind = submission["kind"]
-    if submission["result"] == "refused" and arrivals:
-        yield "two-states", "refused, and yet it arrived"
-    if acknowledged and kind == "clean" and not arrivals:
-        yield ("lost" if finals else "stuck"), f"acknowledged, never arrived; {dict(finals)}"
-    if acknowledged and kind != "clean" and not finals:
-        yield "stuck", "acknowledged, without a final state"
-    if kind != "clean" and arrivals:
-        yield "unscanned", f"a message of kind {kind} was delivered"
-    if len(arrivals) > 1:
-        # Each copy but the last may be explained by an answer that never reached the sender.
-        unanswered = sum(not a["answered"] for a in arrivals)
-        if len(arrivals) - 1 > unanswered:
-            yield "duplicate", f"{len(arrivals)} copies, {unanswered} of them not answered"
-    if sum(finals.values()) > 1 and len(finals) > 1 or finals["delivered"] > len(arrivals) > 0:
-        yield "two-states", f"final states {dict(finals)}"
-    if acknowledged and arrivals and not finals["delivered"]:
-        yield "stuck", f"arrived, but its final state is {dict(finals)}"
+def judge_content(submission, arrivals):
     for arrival in arrivals:
         content = Path(arrival["file"]).read_bytes()
         own = content[-submission["size"]:]
@@ -133,3 +158,92 @@ def judge(submission, arrivals, events):
             yield "altered", "what arrived is not what was submitted"
         if not arrival["signatures"]:
             yield "unsigned", "no DKIM-Signature"
+        if not set(arrival["recipients"]) <= set(submission["recipients"]):
+            yield "altered", f"for {arrival['recipients']}, who were not asked for"
+
+
+class Case:
+    """One recipient of one submission."""
+
+    def __init__(self, journal, submission, recipient, arrivals, events):
+        self.journal, self.submission, self.recipient = journal, submission, recipient
+        self.copies = [a for a in arrivals if recipient in a["recipients"]]
+        self.events = [e for e in events if e.get("recipient") in (None, "", recipient)]
+        # A repeat that was recognised tells the same event again, with the same time.
+        self.finals = {(e["kind"], e["time_us"] if e["kind"] == "delivered" else 0)
+                       for e in self.events if e["kind"] in FINAL}
+        self.states = {kind for kind, _ in self.finals}
+
+    def judge(self, counts):
+        if self.submission["result"] == "acknowledged":
+            counts["recipients"] += 1
+            yield from self.judge_acknowledged(counts)
+        elif self.submission["result"] == "refused" and self.copies:
+            yield "two-states", "refused, and yet it arrived"
+        counts["copies"] += len(self.copies)
+        if self.submission["kind"] != "clean" and self.copies:
+            yield "unscanned", f"a message of kind {self.submission['kind']} was delivered"
+        if len(self.states) > 1:
+            yield "two-states", f"final states {sorted(self.states)} for {self.recipient}"
+        told = sum(kind == "delivered" for kind, _ in self.finals)
+        if told > len(self.copies):
+            yield "lost", f"{told} times said to be delivered, {len(self.copies)} copies"
+        yield from self.judge_copies(counts)
+
+    def judge_acknowledged(self, counts):
+        name, clean = self.recipient, self.submission["kind"] == "clean"
+        if not self.states:
+            moved = {e["kind"] for e in self.events} - {"accepted"}
+            yield ("stuck" if moved else "lost"), (
+                f"acknowledged, without a final state for {name}; {len(self.copies)} copies")
+        elif self.states & {"bounced", "expired", "discarded", "dead"}:
+            yield "lost", f"{sorted(self.states)} for {name}, which nobody asked for"
+        elif self.states == {"held"}:
+            counts["held"] += 1
+            if clean:
+                counts["closed"] += 1
+                yield from self.judge_hold()
+        elif not clean and "held" not in self.states:
+            yield "unscanned", f"{sorted(self.states)}, and it should be held"
+        elif clean and not self.copies:
+            yield "lost", f"acknowledged, never arrived for {name}"
+
+    def judge_hold(self):
+        """A clean message may be held where its inspection was made to fail."""
+        reason = next(e.get("reason", "") for e in self.events if e["kind"] == "held")
+        from_us = self.submission["at_us"]
+        to_us = max(e["time_us"] for e in self.events)
+        if not (reason.startswith("inspection failed") and
+                self.journal.has_span("workers", from_us, to_us)):
+            yield "lost", f"clean, and held: {reason}"
+
+    def judge_copies(self, counts):
+        for copy, later in zip(self.copies, self.copies[1:]):
+            why = self.explain(copy, later)
+            if why:
+                counts["explained " + why] += 1
+            else:
+                yield "duplicate", (f"{self.recipient} was given it at "
+                                    f"{copy['time_us']} and again at {later['time_us']}")
+
+    def explain(self, copy, later):
+        """Why nobody of ours knew for sure of that copy; None: we knew, and sent another."""
+        from_us, again_us = copy["time_us"] - EARLY_US, later["time_us"]
+        if not copy["answered"]:
+            return "cut after the end of the data"
+        # Told only after it was recorded.
+        if any(kind == "delivered" and from_us <= at < again_us for kind, at in self.finals):
+            return None
+        for at, process in self.journal.kills:
+            if from_us <= at <= again_us and process in ("sender", "sender-2", "destination"):
+                late_us = at - copy["time_us"] - self.blocked_us(copy["time_us"], at)
+                if late_us <= ANSWER_US:
+                    return f"killed before the record of it ({process})"
+        if self.journal.has_span("redis", from_us, again_us):
+            return "the record was away"
+        return None
+
+    def blocked_us(self, from_us, to_us):
+        return sum(max(0, min(span[1], to_us) - max(span[0], from_us))
+                   for span in self.journal.spans
+                   if span[2].split()[0] in ("sender", "sender-2", "destination", "disk"))
