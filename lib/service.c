@@ -67,6 +67,13 @@ void process_drained(struct process *process)
 	end(life, STATUS_GOOD);
 }
 
+void process_failed(struct process *process, const struct fault *why)
+{
+	struct life *life = (struct life *)process;
+	log_error(log_of(life), "can't go on", FIELD("reason", why->text));
+	end(life, STATUS_FAILED);
+}
+
 static void drain_timed_out(struct life *life)
 {
 	log_warning(log_of(life),

@@ -54,5 +54,8 @@ struct service {
  * --check-config. Serves /healthz, /readyz and /metrics on POSTERN_HTTP. */
 int service_main(int argc, char **argv, const struct service *service);
 void process_drained(struct process *process);
+/* For what turns out after `open`: the service can't do its work. The process closes and
+ * ends with status 1. */
+void process_failed(struct process *process, const struct fault *why);
 
 #endif

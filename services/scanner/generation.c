@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -239,23 +238,6 @@ struct generation *generation_start(struct loop *loop, const struct generation_p
 	generation->on_death = watch_new(
 		loop, generation->pidfd, LOOP_READ, on_death, generation);
 	return generation;
-}
-
-void generation_wait(struct generation *generation, int64_t timeout_ms)
-{
-	struct pollfd poll_fd = { generation->control, POLLIN, 0 };
-	while (!generation->facts && !generation->has_failed) {
-		int count = poll(&poll_fd, 1, (int)timeout_ms);
-		if (count < 0 && errno == EINTR)
-			continue;
-		if (count <= 0) {
-			struct fault fault = { 0 };
-			fault_fatal(&fault, "the worker program did not load in time");
-			fail(generation, &fault);
-			return;
-		}
-		on_control(generation, LOOP_READ);
-	}
 }
 
 bool generation_hatch(

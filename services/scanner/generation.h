@@ -2,7 +2,7 @@
  *
  * A generation of workers: one worker program that has loaded one state of the signatures
  * and hatches workers off it. A new state is a new generation beside the old one, which
- * stays until its last worker has ended. Never blocks, save where it says so. */
+ * stays until its last worker has ended. */
 #ifndef SERVICES_SCANNER_GENERATION_H
 #define SERVICES_SCANNER_GENERATION_H
 
@@ -18,7 +18,7 @@ struct generation_plan {
 	const Postern__WorkerPlan *worker; /* its `folder` is filled in here */
 };
 
-/* All are called from the loop (or from generation_wait). */
+/* All are called from the loop. */
 struct generation_calls {
 	/* It has loaded and may be asked for workers. */
 	void (*ready)(void *with, struct generation *generation);
@@ -35,8 +35,6 @@ struct generation_calls {
 
 struct generation *generation_start(struct loop *loop, const struct generation_plan *plan,
 	const struct generation_calls *calls, void *with, struct fault *fault);
-/* Blocks until `ready` or `failed` was called; for the start of the program. */
-void generation_wait(struct generation *generation, int64_t timeout_ms);
 /* Asks for a worker with that end of a socket pair, which stays the caller's. */
 bool generation_hatch(
 	struct generation *generation, int socket, void *who, struct fault *fault);

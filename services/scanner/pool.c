@@ -9,10 +9,9 @@
 #include "lib/metrics.h"
 #include "services/scanner/seat.h"
 
-#define LOAD_TIMEOUT_MS 600000
-#define RESTART_MS      250
-#define RESTART_MAX_MS  60000
-#define TRIES           2
+#define RESTART_MS     250
+#define RESTART_MAX_MS 60000
+#define TRIES          2
 
 struct queue {
 	struct order *first, **last;
@@ -24,7 +23,7 @@ struct pool {
 	struct generation *current; /* hatches workers; NULL while its program is dead */
 	struct generation *next;    /* loads */
 	struct generation *old;     /* ends with its last worker */
-	bool is_opening, is_serving, is_changed, is_reload_wanted;
+	bool was_ready, is_serving, is_changed, is_reload_wanted;
 	struct fault why; /* why there is no current generation */
 	struct timer *restart;
 	unsigned failed_starts;
@@ -159,11 +158,18 @@ static void on_ready(void *with, struct generation *generation)
 	pool->current = generation;
 	serve(pool);
 	generation_retire(pool->old);
+	if (!pool->was_ready)
+		pool->plan->ready(pool->plan->with);
+	pool->was_ready = true;
 }
 
 static void fail_next(struct pool *pool, const struct fault *fault)
 {
 	pool->next = NULL;
+	if (!pool->was_ready) {
+		pool->plan->failed(pool->plan->with, fault);
+		return;
+	}
 	metric_add(pool->failed_reloads, 1);
 	log_error(pool->plan->log,
 		pool->current ? "signatures not loaded, the ones before stay in use"
@@ -184,10 +190,6 @@ static void on_failed(
 	void *with, struct generation *generation, const struct fault *fault)
 {
 	struct pool *pool = with;
-	if (pool->is_opening) {
-		pool->why = *fault;
-		return;
-	}
 	struct fault why = *fault;
 	if (generation == pool->next) {
 		generation_kill(generation);
@@ -270,21 +272,6 @@ static void open_metrics(struct pool *pool)
 		NULL, "Times that signatures could not be loaded.");
 }
 
-static bool wait_for_first(struct pool *pool, struct fault *fault)
-{
-	pool->is_opening = true;
-	pool->next = generation_start(
-		pool->loop, &pool->plan->generation, &generation_calls, pool, fault);
-	if (!pool->next)
-		return false;
-	generation_wait(pool->next, LOAD_TIMEOUT_MS);
-	pool->is_opening = false;
-	if (pool->current)
-		return true;
-	*fault = pool->why;
-	return false;
-}
-
 struct pool *pool_open(
 	struct loop *loop, const struct pool_plan *plan, struct fault *fault)
 {
@@ -296,7 +283,10 @@ struct pool *pool_open(
 	for (unsigned i = 0; i < plan->workers; i++)
 		seat_init(&pool->seats[i], loop, &seat_calls, pool, plan->timeout_ms);
 	open_metrics(pool);
-	if (wait_for_first(pool, fault))
+	fault_temporary(&pool->why, "signatures are being loaded");
+	pool->next = generation_start(
+		loop, &plan->generation, &generation_calls, pool, fault);
+	if (pool->next)
 		return pool;
 	pool_close(pool);
 	return NULL;

@@ -19,14 +19,17 @@ struct pool_plan {
 	unsigned workers;
 	int64_t timeout_ms; /* see seat.h */
 	const struct log *log;
+	/* Once, if the pool can inspect: the first generation has loaded. */
+	void (*ready)(void *with);
+	/* Once, if it can't: the pool is of no use, `why` says what to do. */
+	void (*failed)(void *with, const struct fault *why);
 	/* Somebody must act: new signatures that can't be loaded, a worker program that
 	 * dies. */
 	void (*alert)(void *with, const char *reason);
 	void *with;
 };
 
-/* Blocks until the first generation has loaded: a scanner that can't inspect must not
- * start. `plan` outlives the pool. */
+/* `plan` outlives the pool. What is pushed before it is ready waits. */
 struct pool *pool_open(
 	struct loop *loop, const struct pool_plan *plan, struct fault *fault);
 void pool_close(struct pool *pool);

@@ -76,6 +76,30 @@ static bool check_settings(struct scanner *scanner, struct fault *fault)
 		       program, strerror(errno));
 }
 
+/* No mail is taken before it can be inspected. */
+static void on_pool_ready(void *with)
+{
+	struct scanner *scanner = with;
+	struct fault fault = { 0 };
+	struct stage_plan plan = {
+		.name = "scanner",
+		.consumes = scanner->config->consumes,
+		.window = scanner->pool_plan.workers * JOBS_PER_WORKER,
+		.window_bytes = WINDOW_BYTES,
+		.work = scan_message,
+		.with = scanner,
+	};
+	scanner->stage = stage_open(scanner->process, &plan, &fault);
+	if (!scanner->stage)
+		process_failed(scanner->process, &fault);
+}
+
+static void on_pool_failed(void *with, const struct fault *why)
+{
+	struct scanner *scanner = with;
+	process_failed(scanner->process, why);
+}
+
 static void plan_pool(struct scanner *scanner)
 {
 	const struct config *config = scanner->config;
@@ -99,6 +123,8 @@ static void plan_pool(struct scanner *scanner)
 						      : 1),
 		.timeout_ms = config->timeout_ms,
 		.log = &scanner->process->log,
+		.ready = on_pool_ready,
+		.failed = on_pool_failed,
 		.alert = alert,
 		.with = scanner,
 	};
@@ -145,27 +171,13 @@ static bool open_spam(struct scanner *scanner, struct fault *fault)
 	return scanner->spam != NULL;
 }
 
-static bool open_stage(struct scanner *scanner, struct fault *fault)
-{
-	struct stage_plan plan = {
-		.name = "scanner",
-		.consumes = scanner->config->consumes,
-		.window = scanner->pool_plan.workers * JOBS_PER_WORKER,
-		.window_bytes = WINDOW_BYTES,
-		.work = scan_message,
-		.with = scanner,
-	};
-	scanner->stage = stage_open(scanner->process, &plan, fault);
-	return scanner->stage != NULL;
-}
-
 bool scanner_open(struct process *process, void **ret_self, struct fault *fault)
 {
 	struct scanner *scanner = NEW(struct scanner);
 	scanner->process = process;
 	scanner->config = process->config;
 	if (open_pool(scanner, fault) && open_watch(scanner, fault) &&
-		open_spam(scanner, fault) && open_stage(scanner, fault)) {
+		open_spam(scanner, fault)) {
 		*ret_self = scanner;
 		return true;
 	}
@@ -188,7 +200,10 @@ static void on_drained(void *with)
 void scanner_drain(void *self)
 {
 	struct scanner *scanner = self;
-	stage_drain(scanner->stage, on_drained, scanner);
+	if (scanner->stage)
+		stage_drain(scanner->stage, on_drained, scanner);
+	else
+		on_drained(scanner);
 }
 
 void scanner_reload(void *self)

@@ -21,6 +21,19 @@ static void on_alert(void *with, const char *reason)
 	snprintf(bench->alert, sizeof(bench->alert), "%s", reason);
 }
 
+static void on_ready(void *with)
+{
+	struct bench *bench = with;
+	ck_assert(!bench->is_ready);
+	bench->is_ready = true;
+}
+
+static void on_failed(void *with, const struct fault *why)
+{
+	struct bench *bench = with;
+	bench->failure = *why;
+}
+
 static void lose_patience(void *with)
 {
 	struct bench *bench = with;
@@ -77,17 +90,12 @@ void bench_open(struct bench *bench, const char *program, unsigned workers)
 		.workers = workers,
 		.timeout_ms = 10000,
 		.log = &bench_log,
+		.ready = on_ready,
+		.failed = on_failed,
 		.alert = on_alert,
 		.with = bench,
 	};
 	bench->patience = timer_new(bench->loop, lose_patience, bench);
-}
-
-void bench_start(struct bench *bench)
-{
-	struct fault fault = { 0 };
-	bench->pool = pool_open(bench->loop, &bench->plan, &fault);
-	ck_assert_msg(bench->pool != NULL, "%s", fault.text);
 }
 
 void bench_close(struct bench *bench)
@@ -154,6 +162,33 @@ void bench_wait(struct bench *bench, bool (*is_so)(struct bench *bench))
 	while (!is_so(bench))
 		bench_pass(bench, 10);
 	timer_stop(bench->patience);
+}
+
+static bool is_ready(struct bench *bench)
+{
+	return bench->is_ready || bench->failure.kind;
+}
+
+static bool has_failed(struct bench *bench)
+{
+	return bench->failure.kind != FAULT_NONE;
+}
+
+void bench_start(struct bench *bench)
+{
+	struct fault fault = { 0 };
+	bench->pool = pool_open(bench->loop, &bench->plan, &fault);
+	ck_assert_msg(bench->pool != NULL, "%s", fault.text);
+	bench_wait(bench, is_ready);
+	ck_assert_msg(bench->is_ready, "%s", bench->failure.text);
+}
+
+void bench_fail(struct bench *bench)
+{
+	bench->pool = pool_open(bench->loop, &bench->plan, &bench->failure);
+	struct fault why;
+	ck_assert(!bench->pool || !pool_is_ready(bench->pool, &why));
+	bench_wait(bench, has_failed);
 }
 
 static bool is_all_done(struct bench *bench)

@@ -27,13 +27,18 @@ struct bench {
 	struct pool *pool;
 	struct timer *patience;
 	struct outcome outcomes[BENCH_MAX];
+	bool is_ready;
+	struct fault failure; /* why the pool can't open */
 	unsigned n_outcomes, n_done, n_alerts;
 	char alert[600];
 };
 
 /* `program` is beside the test runner, or a path. */
 void bench_open(struct bench *bench, const char *program, unsigned workers);
+/* Waits until the pool is ready. */
 void bench_start(struct bench *bench);
+/* Waits until it has failed. */
+void bench_fail(struct bench *bench);
 void bench_close(struct bench *bench);
 /* A path beside the test runner. */
 const char *bench_path(struct bench *bench, const char *name);

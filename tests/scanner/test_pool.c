@@ -119,6 +119,49 @@ START_TEST(a_worker_has_no_files_but_its_own)
 }
 END_TEST
 
+static bool has_line(const char *path, const char *wanted)
+{
+	char line[256];
+	bool found = false;
+	FILE *file = fopen(path, "r");
+	ck_assert_msg(file != NULL, "%s", path);
+	while (fgets(line, sizeof(line), file))
+		found = found || strncmp(line, wanted, strlen(wanted)) == 0;
+	fclose(file);
+	return found;
+}
+
+START_TEST(a_worker_is_locked_in)
+{
+	static const char *const facts[] = { "NoNewPrivs:\t1\n", "Seccomp:\t2\n",
+		"CapEff:\t0000000000000000\n", "CapPrm:\t0000000000000000\n" };
+	bench_open(&bench, REAL, 1);
+	bench_start(&bench);
+	bench_push_how(&bench, NULL);
+	bench_run(&bench);
+	int pids[8] = { 0 };
+	ck_assert_uint_eq(bench_children(0, pids, 8), 1);
+	ck_assert_uint_eq(bench_children(pids[0], pids, 8), 1);
+	const char *status = arena_printf(bench.arena, "/proc/%d/status", pids[0]);
+	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
+		ck_assert_msg(has_line(status, facts[i]), "not %s", facts[i]);
+	ck_assert(!has_line(status, "Uid:\t0\t"));
+	ck_assert(has_line(arena_printf(bench.arena, "/proc/%d/limits", pids[0]),
+		"Max core file size        0 "));
+	ck_assert(!has_line(arena_printf(bench.arena, "/proc/%d/limits", pids[0]),
+		"Max address space         unlimited"));
+	/* Containers may not allow it; the scanner has logged that. */
+	bool has_namespace = !strstr(pool_facts(bench.pool)->isolation, "network");
+	char ours[64] = "", its[64] = "";
+	ck_assert_int_gt(readlink("/proc/self/ns/net", ours, sizeof(ours) - 1), 0);
+	ck_assert_int_gt(readlink(arena_printf(bench.arena, "/proc/%d/ns/net", pids[0]),
+				 its, sizeof(its) - 1),
+		0);
+	ck_assert(!has_namespace || strcmp(ours, its) != 0);
+	bench_close(&bench);
+}
+END_TEST
+
 /* The modules of iconv are loaded when they are first needed: inside. */
 START_TEST(character_sets_are_known_inside_the_sandbox)
 {
@@ -256,20 +299,37 @@ START_TEST(many_reloads_at_once_end_in_one_generation)
 }
 END_TEST
 
-START_TEST(a_pool_that_can_not_inspect_does_not_open)
+static const struct {
+	const char *program, *signatures, *why;
+} useless[] = {
+	{ "no-such-program", NULL, "no-such-program: No such file" },
+	{ REAL, "/dev/shm/no-such-folder", "no-such-folder: No such file" },
+	{ "/bin/true", NULL, "ended" },
+};
+
+START_TEST(a_pool_that_can_not_inspect_says_why)
 {
+	bench_open(&bench, useless[_i].program, 1);
+	if (useless[_i].signatures)
+		bench.worker_plan.signatures = (char *)useless[_i].signatures;
+	bench_fail(&bench);
+	ck_assert_msg(
+		strstr(bench.failure.text, useless[_i].why), "%s", bench.failure.text);
+	bench_close(&bench);
+}
+END_TEST
+
+START_TEST(what_comes_while_signatures_are_loaded_waits)
+{
+	bench_open(&bench, REAL, 2);
 	struct fault fault = { 0 };
-	bench_open(&bench, "no-such-program", 1);
-	ck_assert(!pool_open(bench.loop, &bench.plan, &fault));
-	ck_assert_msg(strstr(fault.text, "no-such-program"), "%s", fault.text);
-	bench_close(&bench);
-	bench_open(&bench, REAL, 1);
-	bench.worker_plan.signatures = "/dev/shm/no-such-folder";
-	ck_assert(!pool_open(bench.loop, &bench.plan, &fault));
-	ck_assert_msg(strstr(fault.text, "no-such-folder"), "%s", fault.text);
-	bench_close(&bench);
-	bench_open(&bench, "/bin/true", 1);
-	ck_assert(!pool_open(bench.loop, &bench.plan, &fault));
+	bench.pool = pool_open(bench.loop, &bench.plan, &fault);
+	ck_assert(bench.pool && !pool_is_ready(bench.pool, &fault));
+	ck_assert(strstr(fault.text, "being loaded") != NULL);
+	for (unsigned i = 0; i < 5; i++)
+		bench_push_how(&bench, NULL);
+	bench_run(&bench);
+	ck_assert(bench.is_ready);
 	bench_close(&bench);
 }
 END_TEST
@@ -317,6 +377,7 @@ Suite *pool_suite(void)
 		sizeof(deaths) / sizeof(*deaths));
 	tcase_add_loop_test(all, a_worker_has_no_files_but_its_own, 0,
 		sizeof(files) / sizeof(*files));
+	tcase_add_test(all, a_worker_is_locked_in);
 	tcase_add_test(all, character_sets_are_known_inside_the_sandbox);
 	tcase_add_test(all, a_worker_killed_in_mid_scan_costs_a_repeat);
 	tcase_add_test(
@@ -324,7 +385,9 @@ Suite *pool_suite(void)
 	tcase_add_test(all, new_signatures_are_used_and_no_message_is_dropped);
 	tcase_add_test(all, damaged_signatures_leave_the_old_ones_in_use);
 	tcase_add_test(all, many_reloads_at_once_end_in_one_generation);
-	tcase_add_test(all, a_pool_that_can_not_inspect_does_not_open);
+	tcase_add_loop_test(all, a_pool_that_can_not_inspect_says_why, 0,
+		sizeof(useless) / sizeof(*useless));
+	tcase_add_test(all, what_comes_while_signatures_are_loaded_waits);
 	tcase_add_test(all, urgent_mail_goes_first);
 	tcase_add_test(all, a_pool_closes_with_work_in_hand_and_leaves_nothing);
 	tcase_set_timeout(all, 60);

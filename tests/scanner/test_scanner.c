@@ -49,13 +49,20 @@ static void put_file(const char *name, const char *text)
 	ck_assert_int_eq(rename(draft, path_of(name)), 0);
 }
 
-static void start_scanner(const char *rspamd)
+/* A path beside the test runner. */
+static const char *beside(const char *name)
 {
 	char own[512];
 	ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
 	own[length] = '\0';
 	*strrchr(own, '/') = '\0';
-	const char *program = arena_printf(arena, "%s/../../bin/scanner", own);
+	return arena_printf(arena, "%s/%s", own, name);
+}
+
+/* `setting` is "" or one more "NAME=VALUE". */
+static void start_scanner(const char *setting)
+{
+	const char *program = beside("../../bin/scanner");
 	const char *log = path_of("scanner.log");
 	scanner = fork();
 	if (scanner)
@@ -63,7 +70,7 @@ static void start_scanner(const char *rspamd)
 	setenv("POSTERN_BUS", arena_printf(arena, "local:%s", path_of("bus")), 1);
 	setenv("POSTERN_SCANNER_SIGNATURES", path_of("signatures"), 1);
 	setenv("POSTERN_SCANNER_WORKERS", "2", 1);
-	setenv("POSTERN_SCANNER_RSPAMD", rspamd, 1);
+	putenv((char *)setting);
 	int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	dup2(fd, STDERR_FILENO);
 	execl(program, "scanner", NULL);
@@ -433,8 +440,8 @@ START_TEST(what_rspamd_s_absence_means_is_the_policy_s_to_say)
 	socklen_t size = sizeof(address);
 	ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, size), 0);
 	getsockname(listener, (struct sockaddr *)&address, &size);
-	start_scanner(
-		arena_printf(arena, "http://127.0.0.1:%u", ntohs(address.sin_port)));
+	start_scanner(arena_printf(arena, "POSTERN_SCANNER_RSPAMD=http://127.0.0.1:%u",
+		ntohs(address.sin_port)));
 
 	const char *later = submit("shop", CLEAN);
 	const char *cleared = submit("codes", CLEAN);
@@ -466,6 +473,54 @@ START_TEST(what_rspamd_s_absence_means_is_the_policy_s_to_say)
 }
 END_TEST
 
+START_TEST(a_message_that_kills_two_workers_is_held_and_others_go_on)
+{
+	put_app("shop", POSTERN__APP_STATE__APP_ACTIVE, "open");
+	put_policy("open", 0, 0);
+	start_scanner(arena_printf(
+		arena, "POSTERN_SCANNER_WORKER=%s", beside("hostile-worker")));
+	const char *ids[10];
+	ids[0] = submit("shop", SLICE("Subject: x\r\nX-Misbehave: crash\r\n\r\ny\r\n"));
+	for (unsigned i = 1; i < 10; i++)
+		ids[i] = submit("shop", CLEAN);
+	for (unsigned i = 1; i < 10; i++)
+		await_cleared(ids[i]);
+	Postern__Mail *mail = await_held(ids[0]);
+	ck_assert_str_eq(mail->hold->reason, "inspection failed twice: the worker died");
+	ck_assert_str_eq(mail->verdict->findings[0]->check, "unscannable");
+	ck_assert_uint_eq(read_mails(TOPIC_QUARANTINE), 1);
+	ck_assert_int_eq(stop_scanner(SIGTERM), 0);
+}
+END_TEST
+
+START_TEST(checks_and_topics_of_a_copy_are_settings)
+{
+	put_app("desk", POSTERN__APP_STATE__APP_ACTIVE, "careful");
+	put_policy("careful", POSTERN__DECISION__DECISION_HOLD, 0);
+	setenv("POSTERN_SCANNER_PRODUCES", "mail.checked", 1);
+	start_scanner("POSTERN_SCANNER_CHECKS=malware");
+	const char *card = submit("desk", CARD);
+	Postern__Mail *mail = await("mail.checked.normal", card, PATIENCE_MS);
+	ck_assert(mail != NULL);
+	ck_assert_uint_eq(mail->verdict->n_findings, 0);
+	ck_assert_int_eq(stop_scanner(SIGTERM), 0);
+
+	setenv("POSTERN_SCANNER_CONSUMES", "mail.checked", 1);
+	setenv("POSTERN_SCANNER_PRODUCES", "mail.cleared", 1);
+	folder_remove(AT_FDCWD, path_of("signatures/eicar.ndb"));
+	folder_remove(AT_FDCWD, path_of("signatures/eicar.hdb"));
+	start_scanner("POSTERN_SCANNER_CHECKS=dlp");
+	mail = await_held(card);
+	ck_assert(strstr(mail->hold->reason, "card_number") != NULL);
+	ck_assert_str_eq(mail->hold->resume, "mail.cleared");
+	ck_assert(strstr(mail->verdict->engine, "libclamav") != NULL);
+	ck_assert(strstr(mail->verdict->engine, "; detectors") != NULL);
+	ck_assert_int_eq(stop_scanner(SIGTERM), 0);
+	unsetenv("POSTERN_SCANNER_CONSUMES");
+	unsetenv("POSTERN_SCANNER_PRODUCES");
+}
+END_TEST
+
 START_TEST(a_scanner_that_can_not_inspect_says_so_and_ends)
 {
 	folder_remove(AT_FDCWD, path_of("signatures"));
@@ -490,6 +545,8 @@ Suite *scanner_suite(void)
 	tcase_add_test(all, a_kill_loses_no_mail);
 	tcase_add_test(all, a_change_in_the_signature_folder_is_noticed);
 	tcase_add_test(all, what_rspamd_s_absence_means_is_the_policy_s_to_say);
+	tcase_add_test(all, a_message_that_kills_two_workers_is_held_and_others_go_on);
+	tcase_add_test(all, checks_and_topics_of_a_copy_are_settings);
 	tcase_add_test(all, a_scanner_that_can_not_inspect_says_so_and_ends);
 	tcase_set_timeout(all, 90);
 	suite_add_tcase(suite, all);

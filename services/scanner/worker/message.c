@@ -143,6 +143,16 @@ static void walk_encoded_message(struct walk *walk, struct slice content)
 	g_object_unref(message);
 }
 
+static bool is_verbatim(GMimePart *leaf, GMimeContentType *type)
+{
+	GMimeContentEncoding encoding = g_mime_part_get_content_encoding(leaf);
+	return encoding != GMIME_CONTENT_ENCODING_BASE64 &&
+	       encoding != GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE &&
+	       encoding != GMIME_CONTENT_ENCODING_UUENCODE &&
+	       g_mime_content_type_is_type(type, "text", "plain") &&
+	       !g_mime_part_get_filename(leaf);
+}
+
 static void walk_leaf(struct walk *walk, GMimePart *leaf)
 {
 	const char *name = g_mime_part_get_filename(leaf);
@@ -167,6 +177,7 @@ static void walk_leaf(struct walk *walk, GMimePart *leaf)
 	struct part *part = add_part(walk, label);
 	part->content = content;
 	GMimeContentType *type = g_mime_object_get_content_type(GMIME_OBJECT(leaf));
+	part->is_verbatim = is_verbatim(leaf, type);
 	if (g_mime_content_type_is_type(type, "message", "rfc822") ||
 		g_mime_content_type_is_type(type, "message", "global"))
 		walk_encoded_message(walk, content);

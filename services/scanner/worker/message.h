@@ -15,6 +15,7 @@ struct part {
 	const char *label;    /* "2", "1.3", "2 (invoice.pdf)", "subject" */
 	struct slice content; /* decoded bytes; empty for what is only text */
 	struct slice text;    /* empty if it is none */
+	bool is_verbatim;     /* a plain text body that stands in the message as it is */
 };
 
 struct message {
