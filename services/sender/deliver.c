@@ -55,36 +55,51 @@ static const char *why_unfit(const struct delivery *delivery)
 
 /* The domain in A-labels, so that as many servers as can be understand the address; it
  * stays as it is where the local part needs SMTPUTF8 anyway. */
+static const char *on_the_wire(
+	struct arena *arena, const struct address *address, const char *ascii_domain)
+{
+	for (size_t i = 0; i < address->local.size; i++)
+		if (address->local.data[i] & 0x80)
+			return arena_string(arena, address->whole);
+	return arena_printf(arena, "%.*s@%s", SLICE_ARG(address->local), ascii_domain);
+}
+
+static const char *sender_on_the_wire(struct arena *arena, const char *from)
+{
+	struct address address;
+	char ascii[DOMAIN_MAX + 1];
+	if (!*from || !address_parse(slice_of(from), &address, NULL) ||
+		!address.is_utf8 || address.is_literal ||
+		!domain_to_ascii(address.domain, ascii, NULL))
+		return from;
+	return on_the_wire(arena, &address, ascii);
+}
+
+static void bounce(struct recipient *recipient, const char *enhanced, const char *why)
+{
+	reply_set(&recipient->reply, 553, enhanced, "%s", why);
+	recipient->time_us = clock_unix_us();
+	recipient->state = RECIPIENT_BOUNCED;
+}
+
 static void read_recipient(struct recipient *recipient)
 {
 	struct arena *arena = job_arena(recipient->delivery->job);
 	struct address address;
 	struct fault fault;
 	char ascii[DOMAIN_MAX + 1];
-	struct slice text = slice_of(recipient->asked->address);
 	recipient->address = recipient->asked->address;
-	if (!address_parse(text, &address, &fault) || address.domain.size == 0) {
-		reply_set(&recipient->reply, 553, "5.1.3", "not an address");
-		recipient->state = RECIPIENT_BOUNCED;
-		return;
-	}
-	if (address.is_literal) {
+	if (!address_parse(slice_of(recipient->address), &address, &fault) ||
+		address.domain.size == 0) {
+		bounce(recipient, "5.1.3", "not an address");
+	} else if (address.is_literal) {
 		recipient->domain = arena_string(arena, address.domain);
-		return;
+	} else if (domain_to_ascii(address.domain, ascii, &fault)) {
+		recipient->domain = arena_string(arena, slice_of(ascii));
+		recipient->address = on_the_wire(arena, &address, ascii);
+	} else {
+		bounce(recipient, "5.1.2", fault.text);
 	}
-	if (!domain_to_ascii(address.domain, ascii, &fault)) {
-		reply_set(
-			&recipient->reply, 553, "5.1.2", "not a domain: %s", fault.text);
-		recipient->state = RECIPIENT_BOUNCED;
-		return;
-	}
-	recipient->domain = arena_string(arena, slice_of(ascii));
-	bool is_ascii = true;
-	for (size_t i = 0; i < address.local.size; i++)
-		is_ascii &= !(address.local.data[i] & 0x80);
-	if (is_ascii)
-		recipient->address = arena_printf(
-			arena, "%.*s@%s", SLICE_ARG(address.local), ascii);
 }
 
 static void on_route(void *with, struct route *route, const struct reply *why)
@@ -194,6 +209,7 @@ static struct delivery *delivery_new(struct sender *sender, struct job *job)
 		delivery->recipients[i].delivery = delivery;
 		delivery->recipients[i].asked = mail->envelope->recipients[i];
 	}
+	delivery->from = sender_on_the_wire(arena, mail->envelope->from);
 	gather_parts(delivery);
 	return delivery;
 }

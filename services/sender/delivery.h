@@ -37,6 +37,7 @@ struct delivery {
 	struct sender *sender;
 	struct job *job;
 	const Postern__Mail *mail;
+	const char *from;    /* as it goes over the wire */
 	struct slice *parts; /* header fields, then the content */
 	size_t part_count, size_bytes;
 	struct content content;

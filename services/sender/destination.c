@@ -8,6 +8,7 @@
 #include "lib/clock.h"
 #include "lib/loop.h"
 #include "lib/memory.h"
+#include "lib/metrics.h"
 #include "services/sender/line.h"
 #include "services/sender/retry.h"
 
@@ -102,6 +103,7 @@ void destination_failed(
 	/* Connections that were opened together fail together: that is one failure. */
 	if (destination->rests_until_ms > clock_unix_ms())
 		return;
+	metric_add(destination->owner->metrics.failed, 1);
 	destination->failures++;
 	destination->why = *why;
 	destination->rests_until_ms = clock_unix_ms() +
@@ -249,11 +251,23 @@ static void on_sweep(void *with)
 	timer_start(destinations->sweep, SWEEP_MS);
 }
 
+static void open_metrics(struct destinations *destinations)
+{
+	destinations->metrics.connections = metric_gauge("postern_sender_connections",
+		NULL, "Connections to destinations that are open or being opened.");
+	destinations->metrics.opened = metric_counter("postern_sender_connections_total",
+		NULL, "Connections to destinations that were begun.");
+	destinations->metrics.failed = metric_counter("postern_sender_rests_total", NULL,
+		"Times that a destination could not be reached and was left alone for a "
+		"while.");
+}
+
 struct destinations *destinations_open(const struct destinations_options *options)
 {
 	struct destinations *destinations = NEW(struct destinations);
 	*destinations = (struct destinations){ .options = *options };
 	destinations->table = table_new();
+	open_metrics(destinations);
 	TAILQ_INIT(&destinations->idle);
 	TAILQ_INIT(&destinations->starved);
 	destinations->sweep = timer_new(

@@ -4,10 +4,15 @@
 #include <stdlib.h>
 
 #include "lib/memory.h"
+#include "lib/metrics.h"
 
 static void count_connection(struct destinations *destinations, int by)
 {
 	destinations->connection_count += (size_t)by;
+	metric_set(destinations->metrics.connections,
+		(int64_t)destinations->connection_count);
+	if (by > 0)
+		metric_add(destinations->metrics.opened, 1);
 }
 
 /* A connection has ended: whoever waits for one has his turn. */

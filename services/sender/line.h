@@ -45,6 +45,9 @@ struct destinations {
 	struct lines idle; /* of all destinations, longest idle first */
 	struct starving starved;
 	struct timer *sweep;
+	struct {
+		struct metric *connections, *opened, *failed;
+	} metrics;
 };
 
 struct line {

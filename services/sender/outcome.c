@@ -201,7 +201,8 @@ static void end_job(struct delivery *delivery, size_t left, int64_t due_ms)
 {
 	struct job *job = delivery->job;
 	if (left == delivery->count) {
-		job_return(job, due_ms - clock_unix_ms());
+		int64_t after_ms = due_ms - clock_unix_ms();
+		job_return(job, after_ms > 0 ? after_ms : 0);
 		return;
 	}
 	if (left) {

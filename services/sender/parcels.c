@@ -161,7 +161,7 @@ static void unroute(struct recipient *recipient, enum recipient_state state)
 static void fill_mail(struct client_mail *mail, const struct delivery *delivery)
 {
 	const Postern__Envelope *envelope = delivery->mail->envelope;
-	*mail = (struct client_mail){ .from = envelope->from,
+	*mail = (struct client_mail){ .from = delivery->from,
 		.envid = envelope->envid,
 		.ret = envelope->ret,
 		.needs_8bit = delivery->content.has_8bit,
@@ -171,32 +171,43 @@ static void fill_mail(struct client_mail *mail, const struct delivery *delivery)
 		.part_count = delivery->part_count };
 }
 
+static size_t count_with(const struct delivery *delivery, const struct route *route)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < delivery->count && count < RECIPIENTS_MAX; i++)
+		count += goes_with(&delivery->recipients[i], route);
+	return count;
+}
+
 static struct sending *sending_new(struct delivery *delivery, struct route *route)
 {
 	struct arena *arena = job_arena(delivery->job);
 	struct sending *sending = ARENA_NEW(arena, struct sending);
+	size_t count = count_with(delivery, route), filled = 0;
 	sending->delivery = delivery;
-	sending->recipients = ARENA_ARRAY(arena, struct recipient *, RECIPIENTS_MAX);
+	sending->recipients = ARENA_ARRAY(arena, struct recipient *, count);
 	sending->parcel = (struct parcel){ .lane = lane_index(delivery->mail->lane),
 		.may_go = may_go,
 		.done = on_done,
 		.with = sending };
 	struct client_mail *mail = &sending->parcel.mail;
 	fill_mail(mail, delivery);
-	mail->recipients = ARENA_ARRAY(arena, struct client_recipient, RECIPIENTS_MAX);
-	for (size_t i = 0; i < delivery->count && mail->recipient_count < RECIPIENTS_MAX;
-		i++) {
+	mail->recipients = ARENA_ARRAY(arena, struct client_recipient, count);
+	mail->recipient_count = count;
+	route_hold(route); /* it may be the last recipient's */
+	for (size_t i = 0; filled < count; i++) {
 		struct recipient *recipient = &delivery->recipients[i];
 		if (!goes_with(recipient, route))
 			continue;
-		sending->recipients[mail->recipient_count] = recipient;
-		mail->recipients[mail->recipient_count++] = (struct client_recipient){
+		sending->recipients[filled] = recipient;
+		mail->recipients[filled++] = (struct client_recipient){
 			.address = recipient->address,
 			.notify = recipient->asked->notify,
 			.orcpt = recipient->asked->orcpt,
 		};
 		unroute(recipient, RECIPIENT_WAITING);
 	}
+	route_release(route);
 	return sending;
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "lib/dns/dns.h"
 #include "lib/file_watch.h"
@@ -120,6 +121,25 @@ static void open_destinations(struct sender *sender)
 	});
 }
 
+/* A shell's limit is often 1,024 files. */
+static void raise_file_limit(const struct sender *sender)
+{
+	const struct sender_config *config = sender->process->config;
+	rlim_t wanted = (rlim_t)config->connections + 256;
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+		return;
+	limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < wanted)
+		log_warning(&sender->process->log,
+			"fewer files may be open than POSTERN_SENDER_CONNECTIONS needs: "
+			"connections beyond that will fail; raise the limit or lower the "
+			"setting",
+			NUMBER("files", (long long)limit.rlim_cur),
+			NUMBER("connections", config->connections));
+}
+
 /* Each part needs those before it. */
 static bool open_parts(struct sender *sender, struct fault *fault)
 {
@@ -152,6 +172,7 @@ bool sender_open(struct process *process, void **ret_self, struct fault *fault)
 	sender->process = process;
 	sender->deliveries = table_new();
 	open_metrics(&sender->metrics);
+	raise_file_limit(sender);
 	set_pool(sender);
 	if (!open_parts(sender, fault)) {
 		sender_close(sender);

@@ -190,6 +190,7 @@ class Session:
             return await self.say("454 4.7.0 TLS not available")
         if mode == "break":
             await self.say("220 2.0.0 go ahead")
+            await asyncio.sleep(0.1)  # in a segment of its own
             self.writer.write(b"this is not TLS at all\r\n" * 4)
             raise Closed
         if mode == "inject":

@@ -421,6 +421,60 @@ START_TEST(a_private_address_takes_a_written_route)
 }
 END_TEST
 
+START_TEST(whatever_the_server_does_each_message_has_an_outcome)
+{
+	static const char *const to[] = { "a@ok.example", "a@reject.example",
+		"a@refuse.example", "a@defer.example", "a@full.example", "a@slow.example",
+		"a@late.example", "a@swallow.example", "a@lose.example",
+		"a@busy.example" };
+	struct far_end *far_end = start(
+		"--rule reject.example=reject --rule refuse.example=refuse "
+		"--rule defer.example=defer:20 --rule full.example=full:20 "
+		"--rule slow.example=slow:0.02 --rule late.example=late:0.02 "
+		"--rule swallow.example=swallow:9 --rule lose.example=lose:9 "
+		"--rule busy.example=busy:9 --messages 7 --idle-close 0.05");
+	struct route *route = route_of(far_end);
+	unsigned outcomes[CLIENT_UNTRIED + 1] = { 0 };
+	for (size_t i = 0; i < PARCELS; i++) {
+		send_as(route, to[i % 10], i % 3);
+		if (i % 40 == 39)
+			pause_ms(60);
+	}
+	wait_all();
+	for (size_t i = 0; i < PARCELS; i++)
+		outcomes[bench.sent[i].recipient.outcome]++;
+	ck_assert_uint_eq(outcomes[CLIENT_PENDING], 0);
+	ck_assert_uint_eq(outcomes[CLIENT_ACCEPTED], 0);
+	ck_assert_uint_eq(outcomes[CLIENT_UNTRIED], 0);
+	ck_assert_uint_eq(
+		far_end_count(far_end, "\"answered\": true"), outcomes[CLIENT_DELIVERED]);
+	ck_assert_uint_eq(far_end_count(far_end, "\"answered\": false"), 9);
+	ck_assert_uint_eq(outcomes[CLIENT_UNCERTAIN], 18);
+	ck_assert_uint_gt(outcomes[CLIENT_DELIVERED], 100);
+}
+END_TEST
+
+static const char *const large_options[] = { "", "--tls none", "--offer 8BITMIME" };
+
+START_TEST(a_large_message_arrives_whole)
+{
+	enum { SIZE = 7 << 20 };
+	struct far_end *far_end = start(large_options[_i]);
+	char *content = malloc(SIZE), size[32];
+	for (size_t i = 0; i < SIZE; i++)
+		content[i] = i % 50 == 48 ? '\r' : i % 50 == 49 ? '\n' : "..ab"[i % 4];
+	memcpy(content + SIZE - 2, "\r\n", 2);
+	struct slice large[] = { parts[0], { content, SIZE } };
+	struct sent *sent = send_to(route_of(far_end), "b@customer.example");
+	sent->parcel.mail.parts = large;
+	wait_all();
+	EXPECT(sent, CLIENT_DELIVERED, 250, "2.0.0");
+	snprintf(size, sizeof(size), "\"size\": %d,", SIZE + 21);
+	ck_assert_uint_eq(far_end_count(far_end, size), 1);
+	free(content);
+}
+END_TEST
+
 START_TEST(a_slow_destination_does_not_delay_another)
 {
 	struct far_end *slow = start("--rule *=slow:0.9");
@@ -546,6 +600,8 @@ Suite *destination_suite(void)
 	tcase_add_test(tcase, a_certificate_of_a_known_authority_is_verified);
 	tcase_add_test(tcase, a_server_that_is_away_is_left_alone_for_a_while);
 	tcase_add_test(tcase, a_private_address_takes_a_written_route);
+	tcase_add_test(tcase, whatever_the_server_does_each_message_has_an_outcome);
+	tcase_add_loop_test(tcase, a_large_message_arrives_whole, 0, ROWS(large_options));
 	tcase_add_test(tcase, a_slow_destination_does_not_delay_another);
 	tcase_add_test(tcase, destinations_share_a_limit_on_connections);
 	tcase_add_test(tcase, the_pools_source_addresses_take_turns);

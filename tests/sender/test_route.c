@@ -315,7 +315,7 @@ static void put_route(const char *domain, const char *host, const char *pool)
 	route.domain = (char *)domain;
 	route.host = (char *)host;
 	route.pool = (char *)pool;
-	route.port = 2525;
+	route.port = 1;
 	Postern__Object object = POSTERN__OBJECT__INIT;
 	object.version = RECORD_VERSION;
 	object.kind_case = POSTERN__OBJECT__KIND_ROUTE;
