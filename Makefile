@@ -106,7 +106,7 @@ docs: all
 
 chaos: setup-test
 	@$(MAKE) --no-print-directory -s -j2 VARIANT=chaos all
-	@tests/chaos/chaos.py --seed $(or $(SEED),1) --duration $(or $(DURATION),600) $(ARGS)
+	@tests/chaos/chaos.py --prove --seed $(or $(SEED),1) --duration $(or $(DURATION),600) $(ARGS)
 
 format:
 	clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
@@ -123,6 +123,6 @@ help:
 ## make chaos          what survives: faults under load, and a verdict (DURATION, SEED)
 ## make format         clang-format everything
 ## make clean          remove build/
-.PHONY: all setup setup-kafka setup-test run test bench docs format clean help
+.PHONY: all setup setup-kafka setup-test run test bench docs chaos format clean help
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

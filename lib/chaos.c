@@ -3,6 +3,7 @@
 
 #ifdef CHAOS
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,5 +37,34 @@ bool chaos_is_broken(const char *rule)
 {
 	const char *broken = getenv("POSTERN_BROKEN");
 	return broken && strcmp(broken, rule) == 0;
+}
+
+static void hang(void)
+{
+	pthread_mutex_t taken = PTHREAD_MUTEX_INITIALIZER;
+	pthread_mutex_lock(&taken);
+	pthread_mutex_lock(&taken);
+}
+
+static void take_all_memory(void)
+{
+	char *room;
+	while ((room = malloc((size_t)1 << 20)))
+		memset(room, 1, (size_t)1 << 20);
+}
+
+void chaos_obey(const char *content, size_t size)
+{
+	static const char name[] = "\r\nX-Chaos: ";
+	size_t length = sizeof(name) - 1;
+	const char *order = memmem(content, size, name, length);
+	if (!order || (size_t)(order + length + 5 - content) > size)
+		return;
+	order += length;
+	if (strncmp(order, "hang", 4) == 0)
+		hang();
+	if (strncmp(order, "bomb", 4) == 0)
+		take_all_memory();
+	abort();
 }
 #endif

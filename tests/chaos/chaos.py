@@ -34,7 +34,7 @@ BROKEN = {
                                          "kill signer at local.in_commit", "disk full")),
     "no_record": (("duplicate",), ("kill sender at stage.before_settle",
                                    "kill sender at stage.after_publish")),
-    "fail_open": (("unscanned",), ("hang the workers",)),
+    "fail_open": (("unscanned",), ("kill scanner",)),
 }
 SHOWN = 20
 
@@ -52,7 +52,7 @@ class Chaos:
             target.start_services()
             self.faults = Faults(target, self.journal, self.args.seed)
             drivers = Drivers(target, self.journal, self.args.seed,
-                              cards=0.5 if self.args.broken == "fail_open" else 0.05)
+                              bad=0.8 if self.args.broken == "fail_open" else 0.05)
             try:
                 self.inject()
                 target.heal()
@@ -149,7 +149,7 @@ def prove(args):
     print("chaos: each rule broken on purpose must be caught", flush=True)
     runs = {rule: subprocess.Popen(
         [sys.executable, __file__, "--broken", rule, "--bus", args.bus, "--seed", str(args.seed),
-         "--duration", "1", "--patience", "8"], text=True, stdout=subprocess.PIPE,
+         "--duration", "4", "--patience", "8"], text=True, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT) for rule in BROKEN}
     is_good = True
     for rule, child in runs.items():

@@ -136,29 +136,14 @@ class Faults:
     # --- what they stand on -----------------------------------------------------------------
 
     def workers(self):
-        """The program that hatches the scanner's workers dies, or they do."""
-        for pid in descendants(self.postern.named("scanner").pid):
-            number = self.random.choice((signal.SIGKILL, signal.SIGSEGV, 0))
-            if number:
+        """The program that hatches the scanner's workers dies, or they do, or stop."""
+        with self.span("workers killed or stopped"):
+            for pid in descendants(self.postern.named("scanner").pid):
+                number = self.random.choice((signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP))
                 self.journal.fault("worker", f"{pid} {number.name}")
                 signal_if_there(pid, number)
-        self.counts["workers killed"] += 1
-
-    def hang_workers(self):
-        """No worker gets anywhere for a while: what they have is held, nothing is let through."""
-        zygotes = children(self.postern.named("scanner").pid)
-        with self.span("workers hang"):
-            until = time.monotonic() + 3 * self.postern.SCAN_TIMEOUT_S
-            while time.monotonic() < until:
-                for zygote in zygotes:
-                    for pid in children(zygote):
-                        signal_if_there(pid, signal.SIGSTOP)
-                time.sleep(0.005)
-            for zygote in zygotes:
-                for pid in children(zygote):
-                    signal_if_there(pid, signal.SIGCONT)
-            time.sleep(1)
-        self.counts["workers stopped"] += 1
+            time.sleep(3)
+        self.counts["workers killed or stopped"] += 1
 
     def signatures(self):
         """A damaged database, then a good one again."""
@@ -242,7 +227,6 @@ class Faults:
                      for point in POINTS[service]
                      if self.postern.is_local() or not point.startswith("local.")]
         rows += [("kill the workers", self.workers),
-                 ("hang the workers", self.hang_workers),
                  ("damage the signatures", self.signatures),
                  ("destination down", self.destination_down),
                  ("DNS down", self.dns_down),

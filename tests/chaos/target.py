@@ -17,13 +17,13 @@ from postern import ROOT, Postern, mail, wait_for  # noqa: E402
 
 BIN = ROOT / "build/chaos/bin"
 CARD = "4111 1111 1111 1111"
+# Must be held: what DLP finds, and what ends or stops the worker that looks at it.
+BAD = ("card",) * 12 + ("crash", "bomb", "hang")
 
 
 class Target(Postern):
     """A Postern with named processes, a bus on a disk that can be filled, rules for the
     destination, and signatures of its own."""
-
-    SCAN_TIMEOUT_S = 2
 
     def __init__(self, folder, bus, broken=None):
         self.disk = mount(folder) if bus == "local" else None
@@ -34,7 +34,8 @@ class Target(Postern):
         if broken:
             self.settings["POSTERN_BROKEN"] = broken
         self.settings["POSTERN_LOG_LEVEL"] = "info"
-        self.settings["POSTERN_SCANNER_TIMEOUT"] = f"{self.SCAN_TIMEOUT_S}s"
+        self.settings["POSTERN_SCANNER_TIMEOUT"] = "2s"
+        self.settings["POSTERN_SCANNER_MEMORY"] = "64M"
         self.rules_file = self.folder / "rules.json"
         self.signatures = self.folder / "signatures"
         shutil.copytree(ROOT / "tests/fixtures/signatures", self.signatures)
@@ -133,10 +134,10 @@ def mount(folder):
 class Drivers:
     """Clients that submit until they are told to stop. Most mail is clean; some must be held."""
 
-    def __init__(self, target, journal, seed, clients=4, rate=25, cards=0.05):
+    def __init__(self, target, journal, seed, clients=4, rate=25, bad=0.05):
         self.target, self.journal = target, journal
         self.random = random.Random(seed)
-        self.pause, self.cards = clients / rate, cards
+        self.pause, self.bad = clients / rate, bad
         self.is_over = threading.Event()
         self.serial = 0
         self.lock = threading.Lock()
@@ -152,8 +153,10 @@ class Drivers:
             count = 3 if self.random.random() < 0.1 else 1
         token = f"chaos-{serial}"
         recipients = [f"r{serial}-{n}@customer{serial % 7}.example" for n in range(count)]
-        if dice < self.cards:
-            return token, "card", recipients, mail(token, f"Paid with {CARD}.")
+        if dice < self.bad:
+            kind = BAD[int(dice / self.bad * len(BAD))]
+            extra = "" if kind == "card" else f"X-Chaos: {kind}\r\n"
+            return token, kind, recipients, mail(token, f"Paid with {CARD}.", extra=extra)
         return token, "clean", recipients, mail(token, ("x" * 70 + "\r\n") * (size // 72 + 1))
 
     def connect(self, app):

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/chaos.h"
 #include "lib/mail.h"
 #include "services/scanner/folder.h"
 #include "services/scanner/wire.h"
@@ -26,6 +27,7 @@ static void inspect(const struct worker *worker, struct arena *arena,
 {
 	Postern__Inspection result = POSTERN__INSPECTION__INIT;
 	result.version = WIRE_VERSION;
+	OBEY(content);
 	worker->duty->inspect(worker->self, arena, request, content, &result);
 	answer(worker, arena, &result);
 }
