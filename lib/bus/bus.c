@@ -11,8 +11,6 @@ struct bus *bus_open(
 	const struct bus_options *options, struct loop *loop, struct fault *fault)
 {
 	for (size_t i = 0; i < sizeof(engines) / sizeof(*engines); i++) {
-		if (!engines[i])
-			continue;
 		size_t length = strlen(engines[i]->name);
 		if (strncmp(options->where, engines[i]->name, length) == 0 &&
 			options->where[length] == ':' && options->where[length + 1])

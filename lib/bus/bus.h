@@ -33,6 +33,8 @@ struct bus_options {
 		*instance; /* names this member in its groups; unique among the living */
 	const struct bus_topic *topics; /* borrowed for the life of the bus */
 	size_t value_ceiling;           /* largest value in bytes; 0 = 64 MiB */
+	/* Kafka: a publish that isn't durable by then is FAULT_TEMPORARY; 0 = 15 s. */
+	int64_t publish_timeout_ms;
 };
 
 /* FAULT_PERMANENT: `where` can't be understood or used. An absent broker is no fault

@@ -48,9 +48,7 @@ struct bus_engine {
 	void (*list)(struct bus *bus, const char *prefix, bus_listed *listed, void *with);
 };
 
-extern const struct bus_engine local_engine;
-extern const struct bus_engine kafka_engine
-	__attribute__((weak)); /* until it has landed */
+extern const struct bus_engine local_engine, kafka_engine;
 
 /* The row of `topics` that keeps `topic`; NULL: kept for ever, not compacted. */
 const struct bus_topic *bus_topic_find(const struct bus_topic *topics, const char *topic);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An outlet is a topic as this process publishes to it: whether it exists yet, and what
+ * waits for that. Lives as long as the bus. */
+#ifndef LIB_BUS_KAFKA_OUTLET_H
+#define LIB_BUS_KAFKA_OUTLET_H
+
+#include "lib/bus/kafka/publish.h"
+#include "lib/bus/kafka/remains.h"
+#include "lib/id.h"
+
+struct kafka_outlet {
+	struct kafka_outlet *next;
+	struct kafka *kafka;
+	char *name;
+	bool is_ready, is_compacted;
+	/* In a compacted topic the order of writing is the order of publishing, so one
+	 * is under way at a time. Elsewhere a retry may change it. */
+	bool is_held;
+	rd_kafka_topic_t *rkt; /* of the producer; NULL until it is ready */
+	struct kafka_publish *waiting, **last_waiting;
+	struct kafka_errand *ensuring;
+	struct timer *again;
+};
+
+/* A record on its way. */
+struct kafka_publish {
+	struct kafka_publish *previous, *next; /* of all that are not reported */
+	struct kafka_publish *next_waiting;    /* at an outlet, or to be reported */
+	struct kafka *kafka;
+	struct kafka_outlet *outlet; /* NULL: it failed before it had one */
+	bus_published *published;
+	void *with;
+	struct kafka_record *record; /* our copy of key, value and marks */
+	struct handed *handed;       /* its messages that librdkafka has */
+	int64_t deadline_ms;         /* while it waits */
+	struct fault fault;
+	bool is_own;
+	bool is_holding;         /* the outlet, which is compacted */
+	struct kafka_remain old; /* what has to go once this is durable */
+	int64_t offset;          /* where it was written */
+	/* A large value: */
+	struct id id;
+	uint32_t count;      /* pieces in all; 0 = it isn't large */
+	uint32_t sent, kept; /* handed over, durable */
+	unsigned under_way;
+	int32_t partition;
+	char *offsets; /* what the head will say */
+	bool has_head; /* it has been handed over */
+};
+
+struct kafka_outlet *kafka_outlet_of(struct kafka *kafka, const char *name);
+/* Sends it as soon as the topic is ready and nothing is before it. */
+void kafka_outlet_add(struct kafka_outlet *outlet, struct kafka_publish *publish);
+void kafka_outlet_release(struct kafka_outlet *outlet);
+/* Takes out what has waited beyond its deadline, NULL at the end. */
+struct kafka_publish *kafka_outlet_overdue(struct kafka_outlet *outlet, int64_t now_ms);
+void kafka_outlets_close(struct kafka *kafka);
+
+/* In publish.c. */
+void kafka_publish_send(struct kafka_publish *publish);
+void kafka_publish_fail(struct kafka_publish *publish);
+/* In pieces.c, for compacted topics: remembers those of the value that is current now;
+ * then deletes them, or its own if it never got a head. */
+void kafka_pieces_begin(struct kafka_publish *publish);
+void kafka_pieces_tidy(struct kafka_publish *publish);
+int32_t kafka_publish_partition(const rd_kafka_topic_t *rkt, const void *key,
+	size_t key_size, int32_t count, void *rkt_opaque, void *opaque);
+
+#endif

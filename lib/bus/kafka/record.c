@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/bus/kafka/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/memory.h"
+
+static struct slice copy(char **to, struct slice from)
+{
+	if (!from.size)
+		return (struct slice){ 0 };
+	char *start = *to;
+	memcpy(start, from.data, from.size);
+	*to += from.size;
+	return (struct slice){ start, from.size };
+}
+
+struct kafka_record *kafka_record_new(const struct kafka_source *source)
+{
+	const struct kafka_marks *marks = &source->marks;
+	struct kafka_record *record = memory_new(sizeof(*record) + source->key.size +
+						 source->value.size + marks->topic.size +
+						 marks->group.size + marks->id.size);
+	char *to = record->bytes;
+	record->stream = source->stream;
+	record->partition = source->partition;
+	record->offset = source->offset;
+	record->stamp_ms = source->stamp_ms;
+	record->is_damaged = source->is_damaged;
+	record->key = copy(&to, source->key);
+	record->value = copy(&to, source->value);
+	record->marks = *marks;
+	record->marks.topic = copy(&to, marks->topic);
+	record->marks.group = copy(&to, marks->group);
+	record->marks.id = copy(&to, marks->id);
+	return record;
+}
+
+void kafka_record_free(struct kafka_record *record)
+{
+	if (!record)
+		return;
+	free(record->joined);
+	free(record);
+}
+
+size_t kafka_record_size(const struct kafka_record *record)
+{
+	return sizeof(*record) + record->key.size + record->value.size;
+}
+
+int64_t kafka_record_published_ms(const struct kafka_record *record)
+{
+	return record->marks.published_ms ? record->marks.published_ms : record->stamp_ms;
+}
+
+int64_t kafka_record_piece(const struct kafka_record *head, uint32_t index)
+{
+	return kafka_offset_read(head->value.data + (size_t)index * 8);
+}
+
+bool kafka_record_is_head_sane(const struct kafka_record *head, size_t ceiling)
+{
+	if (head->value.size != (size_t)head->marks.count * 8 ||
+		head->marks.size > ceiling)
+		return false;
+	for (uint32_t i = 0; i < head->marks.count; i++) {
+		int64_t offset = kafka_record_piece(head, i);
+		if (offset < 0 || offset >= head->offset)
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A survey finds out which partitions a topic has and where a range of time lies in them.
+ * It blocks, so it is an errand. */
+#ifndef LIB_BUS_KAFKA_SURVEY_H
+#define LIB_BUS_KAFKA_SURVEY_H
+
+#include "lib/bus/kafka/kafka.h"
+
+struct kafka_span {
+	int64_t from, to; /* offsets; `to` is the first beyond */
+};
+
+struct kafka_survey {
+	struct kafka_errand errand;
+	struct kafka *kafka;
+	rd_kafka_t *rk;
+	char *topic;
+	int64_t from_ms, to_ms;
+	/* From the loop; never after errand.owner has been set to NULL. */
+	void (*found)(void *with, const struct kafka_survey *survey);
+	int32_t count; /* of partitions; 0 = no such topic */
+	struct kafka_span *spans;
+	struct fault fault; /* FAULT_NONE: it went well */
+};
+
+/* All of [from_ms, to_ms] lies within the spans; 0 = from the beginning, up to now. */
+struct kafka_survey *kafka_survey_start(struct kafka *kafka, const char *topic,
+	const struct bus_range *range,
+	void (*found)(void *with, const struct kafka_survey *survey), void *with);
+
+#endif
