@@ -491,7 +491,9 @@ static int find_partition(const char *topic, int64_t *ret_end)
 	int64_t low;
 	rd_kafka_t *rk = raw_client(RD_KAFKA_PRODUCER);
 	for (int i = 0; i < 6 && found < 0; i++) {
-		rd_kafka_query_watermark_offsets(rk, topic, i, &low, ret_end, 10000);
+		while (rd_kafka_query_watermark_offsets(
+			       rk, topic, i, &low, ret_end, 10000) != 0)
+			usleep(10000);
 		if (*ret_end > 0)
 			found = i;
 	}
@@ -611,6 +613,36 @@ START_TEST(records_that_were_deleted_before_they_were_taken_show)
 	RIG_UNTIL(&rig, first.count == 2);
 	ck_assert(!bus_is_healthy(rig.bus, &why));
 	ck_assert_msg(strstr(why.text, "5 records were gone") != NULL, "%s", why.text);
+	finish();
+}
+END_TEST
+
+START_TEST(a_topic_that_somebody_deleted_is_made_again)
+{
+	begin();
+	const char *topic = rig_topic(&rig, "gone");
+	rig_open(&rig);
+	rig_publish(&rig, topic, "app/1", "before");
+	rig_flush(&rig);
+	rd_kafka_t *rk = raw_client(RD_KAFKA_PRODUCER);
+	rd_kafka_DeleteTopic_t *deletion = rd_kafka_DeleteTopic_new(topic);
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+	rd_kafka_DeleteTopics(rk, &deletion, 1, NULL, queue);
+	rd_kafka_event_destroy(rd_kafka_queue_poll(queue, 20000));
+	rd_kafka_queue_destroy(queue);
+	rd_kafka_DeleteTopic_destroy(deletion);
+	rd_kafka_destroy(rk);
+	/* The first to notice fails; then it works again. */
+	for (unsigned i = 0; i < 20 && rig.durable < 2; i++) {
+		rig_publish(&rig, topic, "app/1", "after");
+		RIG_UNTIL(&rig, rig.durable + rig.failed == rig.asked);
+		if (rig.failed)
+			ck_assert_int_eq(rig.last_fault.kind, FAULT_TEMPORARY);
+	}
+	ck_assert_uint_eq(rig.durable, 2);
+	takes_subscribe(&first, &rig, "g", topic, 10);
+	RIG_UNTIL(&rig, first.count == 1);
+	ck_assert_str_eq(first.rows[0].value, "after");
 	finish();
 }
 END_TEST
@@ -779,6 +811,7 @@ Suite *bus_kafka_suite(void)
 	tcase_add_test(tcase, pieces_before_the_position_are_read_again);
 	tcase_add_test(tcase, a_damaged_large_value_stops_nothing_and_shows);
 	tcase_add_test(tcase, records_that_were_deleted_before_they_were_taken_show);
+	tcase_add_test(tcase, a_topic_that_somebody_deleted_is_made_again);
 	suite_add_tcase(suite, tcase);
 	TCase *own = tcase_create("kafka with a broker of its own");
 	tcase_set_timeout(own, 180);

@@ -34,6 +34,8 @@ static const struct kafka_setting of_producer[] = {
 	 * taken, librdkafka 2.0.2 holds the first for written and says so. Seen on a
 	 * fresh topic. A repeat is harmless instead. */
 	{ "enable.idempotence", "false" },
+	/* Topics are made by topic.c only, as they should be. */
+	{ "allow.auto.create.topics", "false" },
 	{ "linger.ms", "0" },
 	{ "request.timeout.ms", "10000" },
 	{ "retry.backoff.ms", "50" },
@@ -153,7 +155,8 @@ static rd_kafka_conf_t *new_conf(struct kafka_client *client,
 	}
 	const struct kafka_setting whose[] = {
 		{ "bootstrap.servers", client->kafka->brokers },
-		{ "client.id", client->kafka->instance },
+		{ "client.id",
+			*client->kafka->instance ? client->kafka->instance : "postern" },
 		{ 0 },
 	};
 	if (set_all(conf, of_all, fault) && set_all(conf, whose, fault) &&

@@ -19,8 +19,9 @@ enum {
 	GIVE_UP_MS = 5000, /* how long the group is made to wait */
 	COMMIT_MS = 100,   /* between two commits */
 	ASK_MS = 5000,     /* for committed offsets */
-	BEGIN_MS = 250,    /* until a lane that is empty is no longer waited for: twice
-			    * fetch.wait.max.ms and some */
+	ASK_AGAIN_MS = 500,
+	BEGIN_MS = 250, /* until a lane that is empty is no longer waited for: twice
+			 * fetch.wait.max.ms and some */
 };
 
 static struct kafka_lane *find_lane(struct kafka_reader *reader, const char *topic)
@@ -140,12 +141,20 @@ static void drop_deliveries(struct kafka_reader *reader)
 	}
 }
 
+static void forget_offer(struct kafka_reader *reader)
+{
+	if (reader->offered)
+		rd_kafka_topic_partition_list_destroy(reader->offered);
+	reader->offered = NULL;
+}
+
 void kafka_group_lose(struct kafka_reader *reader)
 {
 	reader->membership = KAFKA_OUTSIDE;
 	if (reader->asking)
 		reader->asking->owner = NULL;
 	reader->asking = NULL;
+	forget_offer(reader);
 	timer_stop(reader->step);
 	if (reader->plan.dropped)
 		drop_deliveries(reader);
@@ -260,19 +269,20 @@ static void begin(
 	timer_start(reader->step, BEGIN_MS);
 }
 
-static void ask(struct kafka_reader *reader, rd_kafka_topic_partition_list_t *partitions);
-
 static void end_asking(struct kafka_errand *errand)
 {
 	struct asking *asking = (struct asking *)errand;
 	struct kafka_reader *reader = errand->owner;
 	if (reader) {
 		reader->asking = NULL;
-		if (!asking->err)
+		if (!asking->err) {
 			begin(reader, asking->partitions);
-		else
-			ask(reader,
-				rd_kafka_topic_partition_list_copy(asking->partitions));
+		} else {
+			kafka_note_error(reader->kafka, asking->err, NULL);
+			reader->offered = rd_kafka_topic_partition_list_copy(
+				asking->partitions);
+			timer_start(reader->step, ASK_AGAIN_MS);
+		}
 	}
 	rd_kafka_topic_partition_list_destroy(asking->partitions);
 	free(asking);
@@ -280,31 +290,40 @@ static void end_asking(struct kafka_errand *errand)
 
 /* librdkafka would look the offsets up itself, but not tell which: then nobody could see
  * that retention has taken records that the group had not been given. */
-static void ask(struct kafka_reader *reader, rd_kafka_topic_partition_list_t *partitions)
+static void ask(
+	struct kafka_reader *reader, const rd_kafka_topic_partition_list_t *partitions)
 {
 	struct asking *asking = NEW(struct asking);
 	*asking = (struct asking){
 		.errand = { .run = run_asking, .done = end_asking, .owner = reader },
 		.rk = reader->client->rk,
-		.partitions = partitions,
+		.partitions = rd_kafka_topic_partition_list_copy(partitions),
 		.err = RD_KAFKA_RESP_ERR__TIMED_OUT,
 	};
 	reader->asking = &asking->errand;
 	kafka_errands_add(reader->kafka->errands, &asking->errand);
 }
 
-void kafka_group_step(void *with)
+static void go_on_giving_up(struct kafka_reader *reader)
 {
-	struct kafka_reader *reader = with;
-	if (reader->membership == KAFKA_ASSIGNED)
-		kafka_client_ring(reader->client);
-	if (reader->membership != KAFKA_GIVING_UP)
-		return;
 	int64_t left_ms = reader->give_up_ms - clock_monotonic_ms();
 	if (left_ms <= 0 || reader->plan.dropped || !has_ours_in_hand(reader))
 		give_up(reader);
 	else
 		timer_start(reader->step, left_ms);
+}
+
+void kafka_group_step(void *with)
+{
+	struct kafka_reader *reader = with;
+	if (reader->membership == KAFKA_GIVING_UP) {
+		go_on_giving_up(reader);
+	} else if (reader->membership == KAFKA_ASSIGNED) {
+		kafka_client_ring(reader->client);
+	} else if (reader->offered) {
+		ask(reader, reader->offered);
+		forget_offer(reader);
+	}
 }
 
 void kafka_group_rebalanced(void *with, rd_kafka_resp_err_t what,
@@ -314,7 +333,7 @@ void kafka_group_rebalanced(void *with, rd_kafka_resp_err_t what,
 	reader->client->is_joining = false;
 	if (what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
 		reader->membership = KAFKA_OFFERED;
-		ask(reader, rd_kafka_topic_partition_list_copy(partitions));
+		ask(reader, partitions);
 	} else if (what == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS &&
 		   reader->membership == KAFKA_ASSIGNED &&
 		   !rd_kafka_assignment_lost(reader->client->rk)) {

@@ -43,7 +43,8 @@ static void ensured(void *with, const struct fault *fault)
 	outlet->ensuring = NULL;
 	if (!fault) {
 		outlet->is_ready = true;
-		attach(outlet);
+		if (!outlet->rkt)
+			attach(outlet);
 		kafka_outlet_release(outlet);
 		return;
 	}
@@ -110,7 +111,7 @@ void kafka_outlet_release(struct kafka_outlet *outlet)
 struct kafka_publish *kafka_outlet_overdue(struct kafka_outlet *outlet, int64_t now_ms)
 {
 	/* They came in this order and all wait equally long. */
-	if (outlet->is_ready || !outlet->waiting || outlet->waiting->deadline_ms > now_ms)
+	if (!outlet->waiting || outlet->waiting->deadline_ms > now_ms)
 		return NULL;
 	return take(outlet);
 }

@@ -45,6 +45,13 @@ static void set_fault(struct kafka_publish *publish, rd_kafka_resp_err_t err)
 {
 	const char *name = publish->outlet->name, *why = rd_kafka_err2str(err);
 	switch ((int)err) {
+	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+	case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+		/* Somebody deleted it; the next publish makes it again. */
+		publish->outlet->is_ready = false;
+		fault_temporary(&publish->fault, "topic %s: %s", name, why);
+		break;
 	case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
 	case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
 	case RD_KAFKA_RESP_ERR_INVALID_RECORD:

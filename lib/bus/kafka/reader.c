@@ -244,10 +244,16 @@ static void open_again(void *with)
  * instance name: then this one goes on without a name. */
 static void replace_client(struct kafka_reader *reader)
 {
-	kafka_note_error(reader->kafka, reader->client->fatal,
-		"a group member was shut out; is POSTERN_INSTANCE the same in two processes?");
+	kafka_note_loss(reader->kafka,
+		"group %s: this member was shut out (%s); is \"%s\" the instance of "
+		"another process too?",
+		reader->group, rd_kafka_err2str(reader->client->fatal),
+		reader->kafka->instance);
 	if (reader->client->fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
 		reader->is_static = false;
+	if (reader->ensuring)
+		reader->ensuring->owner = NULL;
+	reader->ensuring = NULL;
 	kafka_group_lose(reader);
 	kafka_client_retire(reader->client);
 	reader->client = NULL;

@@ -84,8 +84,9 @@ struct kafka_reader {
 	struct timer *again; /* opens or ensures again */
 	enum kafka_membership membership;
 	int64_t begin_ms; /* takes from then on, or once all lanes have records */
-	struct kafka_errand *asking; /* for committed offsets */
-	struct timer *step;          /* of the membership */
+	rd_kafka_topic_partition_list_t *offered; /* to be asked about once more */
+	struct kafka_errand *asking;              /* for committed offsets */
+	struct timer *step;                       /* of the membership */
 	int64_t give_up_ms;
 	struct timer *commit;
 	int64_t commit_ms; /* when it was done last */
