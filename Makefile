@@ -79,7 +79,7 @@ $(B)/%/registry.c: tools/registry $$(wildcard $$*/*.c)
 $(B)/%/registry.o: $(B)/%/registry.c | $(PROTO.h)
 	$(call Q,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-include $(wildcard services/*/service.mk services/*/*/service.mk cli/service.mk tests/bench/bench.mk)
+include $(wildcard services/*/service.mk services/*/*/service.mk cli/service.mk tests/bench/bench.mk tests/chaos/chaos.mk)
 include tests/tests.mk
 
 all: $(PROGRAMS:%=$(B)/bin/%)

@@ -6,7 +6,7 @@
 #define ADMITTED_AT_ONCE 1000
 #define PROMOTED_AT_ONCE 1000
 
-bool group_open(struct group *group, struct slice name, struct fault *fault)
+static bool find_or_make(struct group *group, struct slice name, struct fault *fault)
 {
 	if (!database_number(group->groups, fault, &group->id,
 		    "SELECT id FROM grp WHERE name = CAST(?1 AS TEXT)", "b", name))
@@ -25,6 +25,14 @@ bool group_open(struct group *group, struct slice name, struct fault *fault)
 		return database_commit(group->groups, fault);
 	database_rollback(group->groups);
 	return false;
+}
+
+/* The group itself must outlive a power cut, or retention would drop what it has not
+ * settled. A take or a settle need not: it would only be repeated. */
+bool group_open(struct group *group, struct slice name, struct fault *fault)
+{
+	return find_or_make(group, name, fault) &&
+	       database_run(group->groups, fault, "PRAGMA synchronous=NORMAL", "");
 }
 
 bool group_refresh(struct group *group, struct fault *fault)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/bus/local/keeper.h"
+#include "lib/chaos.h"
 #include "lib/memory.h"
 
 void local_thread_start(pthread_t *ret_thread, void *(*body)(void *), void *with)
@@ -89,7 +90,8 @@ static bool local_is_healthy(struct bus *base, struct fault *why)
 	return is_healthy;
 }
 
-/* The new folder's own name must be on disk before anything in it can be durable. */
+/* The folder's own name must be on disk before anything in it can be durable, and whoever
+ * made it may have died before it was. Others' parents may be closed to us. */
 static void sync_parent(const char *folder)
 {
 	char path[PATH_MAX];
@@ -103,11 +105,11 @@ static void sync_parent(const char *folder)
 
 static bool make_folder(const char *folder, struct fault *fault)
 {
-	if (mkdir(folder, 0700) == 0)
-		sync_parent(folder);
-	else if (errno != EEXIST)
+	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
 		return fault_permanent(
 			fault, "bus folder %s: %s", folder, strerror(errno));
+	KILL_POINT("local.folder_made");
+	sync_parent(folder);
 	struct stat facts;
 	if (stat(folder, &facts) < 0 || !S_ISDIR(facts.st_mode))
 		return fault_permanent(fault, "bus folder %s is not a folder", folder);
