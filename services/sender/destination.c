@@ -35,15 +35,28 @@ static struct parcel *next_parcel(struct destination *destination)
 	return NULL;
 }
 
-static void turn_second(struct destination *destination)
+/* Begins to count anew once a second. */
+static void turn_count(struct destination *destination)
 {
-	int64_t second = clock_monotonic_ms() / 1000;
-	if (second == destination->second)
+	int64_t now_ms = clock_monotonic_ms();
+	int64_t elapsed_ms = now_ms - destination->counted_ms;
+	if (elapsed_ms < 1000)
 		return;
-	destination->done_before = second == destination->second + 1 ? destination->done
-								     : 0;
+	destination->rate = elapsed_ms < 2000
+				    ? destination->done * 1000 / (size_t)elapsed_ms
+				    : 0;
 	destination->done = 0;
-	destination->second = second;
+	destination->counted_ms = now_ms;
+}
+
+static size_t rate_of(const struct destination *destination, int64_t now_ms)
+{
+	int64_t elapsed_ms = now_ms - destination->counted_ms;
+	if (elapsed_ms >= 2000)
+		return 0;
+	size_t rate = destination->done * 1000 /
+		      (size_t)(elapsed_ms > 100 ? elapsed_ms : 100);
+	return rate > destination->rate ? rate : destination->rate;
 }
 
 void destination_finish(struct destination *destination, struct parcel *parcel,
@@ -51,10 +64,8 @@ void destination_finish(struct destination *destination, struct parcel *parcel,
 {
 	destination->parcels--;
 	destination->bytes -= parcel->mail.size_bytes;
-	if (facts) {
-		turn_second(destination);
-		destination->done++;
-	}
+	turn_count(destination);
+	destination->done += facts != NULL;
 	parcel->done(parcel, facts);
 }
 
@@ -163,11 +174,8 @@ struct destination_load destination_load(const struct destination *destination)
 {
 	struct destination_load load = { .parcels = destination->parcels,
 		.bytes = destination->bytes };
-	int64_t now_ms = clock_monotonic_ms(), age = now_ms / 1000 - destination->second;
-	if (age <= 1)
-		load.per_second = destination->done > destination->done_before
-					  ? destination->done
-					  : destination->done_before;
+	int64_t now_ms = clock_monotonic_ms();
+	load.per_second = rate_of(destination, now_ms);
 	for (size_t lane = 0; lane < LANES; lane++) {
 		const struct parcel *oldest = TAILQ_FIRST(&destination->queues[lane]);
 		if (oldest && now_ms - oldest->queued_ms > load.waited_ms)
@@ -180,6 +188,7 @@ void destination_submit(struct destination *destination, struct parcel *parcel)
 {
 	TAILQ_INSERT_TAIL(&destination->queues[parcel->lane], parcel, entry);
 	destination->queued++;
+	turn_count(destination);
 	destination->parcels++;
 	destination->bytes += parcel->mail.size_bytes;
 	parcel->queued_ms = clock_monotonic_ms();

@@ -24,11 +24,12 @@ struct destination {
 	struct parcels queues[LANES];
 	unsigned turns[LANES]; /* left until the others have theirs */
 	size_t queued;
-	size_t parcels, bytes;    /* in the queue and on lines */
-	int64_t second;           /* monotonic: that `done` counts */
-	size_t done, done_before; /* parcels; in the second before */
-	struct lines lines;       /* all of them */
-	struct lines idle;        /* those without a parcel, last used first */
+	size_t parcels, bytes; /* in the queue and on lines */
+	int64_t counted_ms;    /* monotonic: from then on `done` counts parcels */
+	size_t done;
+	size_t rate;        /* per second, before that */
+	struct lines lines; /* all of them */
+	struct lines idle;  /* those without a parcel, last used first */
 	struct callings dials;
 	size_t line_count, busy_count, dial_count;
 	unsigned failures;      /* connections in a row that came to nothing */

@@ -94,6 +94,7 @@ void bench_open(const char *folder)
 		.instance = arena_printf(process->arena, "tester-%d", (int)getpid()),
 		.topics = postern_topics,
 	};
+	process->bus_where = options.where;
 	process->bus = bus_open(&options, process->loop, &fault);
 	ck_assert_msg(process->bus != NULL, "%s", fault.text);
 	real = process->bus->engine;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The sender between real processes: destinations that put off, restart or dawdle; two senders."""
 import json
+import subprocess
 import time
 from pathlib import Path
 
@@ -146,3 +147,33 @@ def test_killed_while_it_delivers_it_loses_nothing(postern, signal_after):
     repeated = [when for when in times.values() if len(when) > 1]
     print(f"killed after {signal_after} s: {len(repeated)} repeated")
     assert all(len(when) == 2 and killed_us - when[0] < 100_000 for when in repeated)
+
+
+def test_redis_killed_and_flushed_stops_nothing(postern):
+    end = FarEnd(postern, "redis")
+    redis = getattr(postern, "redis", None)
+    if not redis:
+        where = postern.start_redis()
+        redis = postern.redis
+        assert postern.sender.stop() == 0, postern.sender.tail()
+        postern.sender.env["POSTERN_SENDER_RECORD"] = where
+        postern.sender.start()
+        postern.wait_ready(postern.sender)
+
+    def deliver(token):
+        started = time.monotonic()
+        message_id = end.submit(token)
+        postern.wait_event(message_id, "delivered")
+        assert [a["message_id"] for a in end.arrivals()].count(f"<{token}@shop.example>") == 1
+        return time.monotonic() - started
+    deliver("with")
+    redis.kill()
+    redis.child.wait()
+    assert deliver("killed") < 5
+    redis.start()
+    time.sleep(1)
+    deliver("back")
+    port = postern.sender.env["POSTERN_SENDER_RECORD"].rsplit(":", 1)[1]
+    subprocess.run(["redis-cli", "-p", port, "flushall"], check=True, capture_output=True)
+    deliver("flushed")
+    assert postern.sender.metrics()["postern_sender_record_faults_total"] >= 1

@@ -53,6 +53,17 @@ static void on_late(void *with)
 	loop_stop(bench.loop);
 }
 
+static void set_timeouts(int64_t ms)
+{
+	bench.timeouts = (struct connection_timeouts){ .connect = ms,
+		.greeting = ms,
+		.command = ms,
+		.data = ms,
+		.final = ms,
+		.transaction = 2 * ms,
+		.idle = 5000 };
+}
+
 static void open_bench(void)
 {
 	struct fault fault;
@@ -67,13 +78,7 @@ static void open_bench(void)
 		.helo = "mta.example",
 		.connections_per_destination = 20,
 		.messages_per_connection = 1000 };
-	bench.timeouts = (struct connection_timeouts){ .connect = 1000,
-		.greeting = 1000,
-		.command = 1000,
-		.data = 1000,
-		.final = 1000,
-		.transaction = 5000,
-		.idle = 5000 };
+	set_timeouts(8000);
 	bench.patience = timer_new(bench.loop, on_late, NULL);
 }
 
@@ -320,6 +325,7 @@ static const struct {
 START_TEST(answers_and_silence_become_outcomes)
 {
 	struct far_end *far_end = start(answers[_i].options);
+	set_timeouts(1000);
 	struct sent *sent = send_to(route_of(far_end), answers[_i].address);
 	wait_all();
 	EXPECT(sent, answers[_i].outcome, answers[_i].code, answers[_i].enhanced);
