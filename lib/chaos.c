@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/memory.h"
+
 /* The file is made at the kill, so the next start of the service lives on. */
 static bool may_kill(void)
 {
@@ -48,9 +50,8 @@ static void hang(void)
 
 static void take_all_memory(void)
 {
-	char *room;
-	while ((room = malloc((size_t)1 << 20)))
-		memset(room, 1, (size_t)1 << 20);
+	for (;;)
+		memset(memory_new((size_t)1 << 20), 1, (size_t)1 << 20);
 }
 
 void chaos_obey(const char *content, size_t size)

@@ -136,16 +136,17 @@ static void take_ready(struct generation *generation, struct slice packet)
 
 static void take_worker(struct generation *generation, int pidfd)
 {
-	if (!generation->n_asked) {
-		if (pidfd >= 0)
-			close(pidfd);
-		return;
+	void *who = NULL;
+	if (generation->n_asked) {
+		who = generation->asked[0];
+		generation->n_asked--;
+		memmove(generation->asked, generation->asked + 1,
+			generation->n_asked * sizeof(*generation->asked));
 	}
-	void *who = generation->asked[0];
-	generation->n_asked--;
-	memmove(generation->asked, generation->asked + 1,
-		generation->n_asked * sizeof(*generation->asked));
-	generation->calls->hatched(generation->with, who, pidfd);
+	if (who)
+		generation->calls->hatched(generation->with, who, pidfd);
+	else if (pidfd >= 0)
+		close(pidfd);
 }
 
 static void on_control(void *with, unsigned what)
@@ -250,6 +251,15 @@ bool generation_hatch(
 		return false;
 	generation->asked[generation->n_asked++] = who;
 	return true;
+}
+
+void generation_abort(struct generation *generation, const void *who)
+{
+	for (size_t i = 0; i < generation->n_asked; i++)
+		if (generation->asked[i] == who)
+			generation->asked[i] = NULL;
+	if (generation->pid)
+		kill(generation->pid, SIGKILL);
 }
 
 bool generation_is_gone(const struct generation *generation)

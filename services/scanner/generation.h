@@ -38,6 +38,8 @@ struct generation *generation_start(struct loop *loop, const struct generation_p
 /* Asks for a worker with that end of a socket pair, which stays the caller's. */
 bool generation_hatch(
 	struct generation *generation, int socket, void *who, struct fault *fault);
+/* It does not answer `who`, who asks no longer: kills its program, so that it fails. */
+void generation_abort(struct generation *generation, const void *who);
 /* Has it died, as far as the kernel knows? Its workers die with it. */
 bool generation_is_gone(const struct generation *generation);
 const Postern__WorkerReady *generation_facts(const struct generation *generation);

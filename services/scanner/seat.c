@@ -103,6 +103,8 @@ void seat_lose(struct seat *seat)
 static void on_clock(void *with)
 {
 	struct seat *seat = with;
+	if (seat->state == SEAT_WAITING && seat->pidfd < 0)
+		generation_abort(seat->generation, seat);
 	if (seat->state != SEAT_RESTING) {
 		lose(seat, LOSS_TIMEOUT, "it took longer than it may");
 		return;
@@ -185,6 +187,8 @@ void seat_fill(struct seat *seat, struct generation *generation)
 	seat->generation = generation;
 	generation_hold(generation);
 	seat->state = SEAT_WAITING;
+	/* Forking takes less than any message may. */
+	timer_start(seat->clock, seat->timeout_ms);
 }
 
 void seat_hatched(struct seat *seat, int pidfd)

@@ -20,6 +20,10 @@
 #include "services/sender/record_engine.h"
 
 #define PRUNE_MS 60000
+/* A disk that is full for a moment must not cost duplicates; one that stays so must not
+ * stop the mail. */
+#define AGAIN_MS    100
+#define PATIENCE_MS 30000
 
 /* A question or entries on their way to the thread and back. */
 struct request {
@@ -48,11 +52,12 @@ struct thread_record {
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t has_asked;
 	struct requests asked, done;
-	bool is_closing;
+	bool is_closing, must_rest;   /* entries were put back */
 	int bell;                     /* eventfd: something is done */
 	struct watch *watch;          /* of the bell, the loop's own */
 	struct delivery_table *table; /* the thread's own */
 	int64_t prune_ms;             /* monotonic: next time */
+	int64_t trouble_ms; /* monotonic: entries can't be written since; 0 = can */
 };
 
 static void push(struct requests *requests, struct request *request)
@@ -92,16 +97,25 @@ static bool note_all(
 	return true;
 }
 
-static void write_all(struct thread_record *thread, struct request *first)
+/* False: to be tried again. */
+static bool write_all(struct thread_record *thread, struct request *first)
 {
 	struct fault fault = { 0 };
 	if (delivery_table_begin(thread->table, &fault) &&
 		note_all(thread, first, &fault) &&
-		delivery_table_end(thread->table, &fault))
-		return;
+		delivery_table_end(thread->table, &fault)) {
+		thread->trouble_ms = 0;
+		return true;
+	}
 	delivery_table_rollback(thread->table);
+	int64_t now_ms = clock_monotonic_ms();
+	if (!thread->trouble_ms)
+		thread->trouble_ms = now_ms;
+	if (now_ms - thread->trouble_ms < PATIENCE_MS)
+		return false;
 	for (struct request *r = first; r; r = r->next)
 		r->fault = fault;
+	return true;
 }
 
 /* A part at a time: nobody's delivery waits for the sweeping. */
@@ -160,6 +174,19 @@ static void hand_back(struct thread_record *thread, struct request *first)
 	(void)!write(thread->bell, &one, sizeof(one));
 }
 
+/* In front of what came meanwhile. */
+static void put_back(
+	struct thread_record *thread, struct request *first, struct request **end)
+{
+	pthread_mutex_lock(&thread->lock);
+	*end = thread->asked.first;
+	if (!thread->asked.first)
+		thread->asked.end = end;
+	thread->asked.first = first;
+	thread->must_rest = true;
+	pthread_mutex_unlock(&thread->lock);
+}
+
 /* All questions first: they must not wait for the commit. */
 static void work(struct thread_record *thread, struct request *first)
 {
@@ -177,9 +204,20 @@ static void work(struct thread_record *thread, struct request *first)
 	}
 	*end = NULL;
 	hand_back(thread, found.first);
-	if (writes)
-		write_all(thread, writes);
-	hand_back(thread, writes);
+	if (writes && !write_all(thread, writes))
+		put_back(thread, writes, end);
+	else
+		hand_back(thread, writes);
+}
+
+static void wait_until(struct thread_record *thread, int64_t after_ms)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	int64_t end_ns = until.tv_nsec + after_ms % 1000 * 1000000;
+	until.tv_sec += after_ms / 1000 + end_ns / 1000000000;
+	until.tv_nsec = end_ns % 1000000000;
+	pthread_cond_timedwait(&thread->has_asked, &thread->lock, &until);
 }
 
 static void *run(void *with)
@@ -187,12 +225,12 @@ static void *run(void *with)
 	struct thread_record *thread = with;
 	pthread_mutex_lock(&thread->lock);
 	while (!thread->is_closing) {
-		struct timespec until;
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec += PRUNE_MS / 1000;
 		if (!thread->asked.first)
-			pthread_cond_timedwait(&thread->has_asked, &thread->lock, &until);
+			wait_until(thread, PRUNE_MS);
+		else if (thread->must_rest)
+			wait_until(thread, AGAIN_MS);
 		struct request *first = take_all(&thread->asked);
+		thread->must_rest = false;
 		pthread_mutex_unlock(&thread->lock);
 		work(thread, first);
 		prune(thread);

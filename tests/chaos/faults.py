@@ -161,7 +161,6 @@ class Faults:
     def destination_down(self):
         with self.locks["destination"], self.span("destination down"):
             self.kill_now(self.postern.destination, "with SIGKILL")
-            self.journal.kill("destination", "with SIGKILL")
             self.pause(0.5, 2)
             self.postern.destination.start()
 
@@ -171,6 +170,19 @@ class Faults:
             time.sleep(seconds)
             self.postern.set_rules({})
         self.counts["destination rules"] += 1
+
+    def rspamd_down(self):
+        with self.locks["rspamd"], self.span("rspamd down"):
+            self.kill_now(self.postern.rspamd, "with SIGKILL")
+            self.pause(1, 3)
+            self.postern.rspamd.start()
+
+    def rspamd_mood(self, mood):
+        with self.locks["rspamd"], self.span(f"rspamd: {mood}"):
+            self.postern.set_mood(mood)
+            time.sleep(3)
+            self.postern.set_mood("ok")
+        self.counts["rspamd moods"] += 1
 
     def dns_down(self):
         with self.locks["dns"], self.span("DNS down"):
@@ -229,13 +241,16 @@ class Faults:
         rows += [("kill the workers", self.workers),
                  ("damage the signatures", self.signatures),
                  ("destination down", self.destination_down),
+                 ("rspamd down", self.rspamd_down),
                  ("DNS down", self.dns_down),
                  ("damaged records", self.damaged_records)]
         rows += [(f"destination: {what}", lambda r=rule: self.destination_rule(r))
                  for what, rule in (("4xx", "defer:1"), ("no room", "full:1"), ("421", "busy:1"),
                                     ("cuts after the dot", "swallow:1"),
-                                    ("loses after the dot", "lose:1"),
+                                    ("loses after the dot", "lose:1"), ("replies without end", "endless"),
                                     ("slow", "slow:1"), ("late", "late:1"))]
+        rows += [(f"rspamd: {mood}", lambda m=mood: self.rspamd_mood(m))
+                 for mood in ("slow", "rubbish", "error", "cut")]
         if self.postern.is_local():
             rows += [("disk full", self.disk_full)] if self.postern.disk else []
         else:

@@ -235,7 +235,7 @@ class Case:
         if any(kind == "delivered" and from_us <= at < again_us for kind, at in self.finals):
             return None
         for at, process in self.journal.kills:
-            if from_us <= at <= again_us and process in ("sender", "sender-2", "destination"):
+            if from_us <= at <= again_us and process in ("sender", "sender-2", "inbox"):
                 late_us = at - copy["time_us"] - self.blocked_us(copy["time_us"], at)
                 if late_us <= ANSWER_US:
                     return f"killed before the record of it ({process})"

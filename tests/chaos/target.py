@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pipeline"))
 from faults import SERVICES, inject_local  # noqa: E402
-from postern import ROOT, Postern, mail, wait_for  # noqa: E402
+from postern import ROOT, Postern, free_port, mail, wait_for  # noqa: E402
 
 BIN = ROOT / "build/chaos/bin"
 CARD = "4111 1111 1111 1111"
@@ -40,6 +40,16 @@ class Target(Postern):
         self.signatures = self.folder / "signatures"
         shutil.copytree(ROOT / "tests/fixtures/signatures", self.signatures)
         self.set_rules({})
+        self.mood = self.folder / "rspamd.mood"
+        self.start_rspamd()
+
+    def start_rspamd(self):
+        port = free_port()
+        self.set_mood("ok")
+        self.settings["POSTERN_SCANNER_RSPAMD"] = f"http://127.0.0.1:{port}"
+        self.settings["POSTERN_SCANNER_RSPAMD_TIMEOUT"] = "2s"
+        self.rspamd = self.spawn("rspamd", ["/usr/bin/python3", ROOT / "tests/chaos/rspamd.py",
+                                            port, self.mood])
 
     def is_local(self):
         return self.bus.startswith("local:")
@@ -79,6 +89,11 @@ class Target(Postern):
         new.write_text(json.dumps(rules))
         new.rename(self.rules_file)
 
+    def set_mood(self, mood):
+        new = self.mood.with_suffix(".new")
+        new.write_text(mood)
+        new.rename(self.mood)
+
     def stop_dns(self):
         self._tool("nsd", "stop", self.folder / "dns")
 
@@ -104,7 +119,8 @@ class Target(Postern):
 
     def heal(self):
         self.set_rules({})
-        for name in ("destination", "redis"):
+        self.set_mood("ok")
+        for name in ("destination", "redis", "rspamd"):
             process = getattr(self, name, None)
             if process and not process.is_running():
                 process.start()

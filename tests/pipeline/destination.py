@@ -26,6 +26,7 @@ other domain. A message follows the first of its recipients' rules that is about
   swallow:N     takes and journals the message, then closes without an answer, N times
   lose:N        closes after the final dot without taking the message, N times
   busy:N        421 to RCPT and closes, N times
+  endless      an answer to RCPT without an end
   kill:PID      takes the message, answers 250 and at once kills PID with SIGKILL, once
 """
 import argparse
@@ -226,6 +227,8 @@ class Session:
         if rule == "busy" and more(rule, address, value):
             await self.say("421 4.3.2 too busy")
             raise Closed
+        while rule == "endless":
+            await self.say("250-" + "x" * 60)
         if rule == "late":
             await asyncio.sleep(float(value))
         self.recipients.append(address)

@@ -201,6 +201,27 @@ static void kill_child_in_mid_scan(int generations)
 	ck_assert_msg(outcome->inspection != NULL, "%s", outcome->fault.text);
 }
 
+START_TEST(a_program_that_hatches_no_worker_is_started_anew)
+{
+	bench_open(&bench, HOSTILE, 1);
+	bench.plan.timeout_ms = 400;
+	bench_start(&bench);
+	bench_push_how(&bench, NULL);
+	bench_run(&bench);
+	int program[8] = { 0 }, worker[8] = { 0 };
+	ck_assert_uint_eq(bench_children(0, program, 8), 1);
+	ck_assert_uint_eq(bench_children(program[0], worker, 8), 1);
+	ck_assert_int_eq(kill(program[0], SIGSTOP), 0);
+	ck_assert_int_eq(kill(worker[0], SIGKILL), 0);
+	bench_pass(&bench, 100);
+	struct outcome *outcome = bench_push_how(&bench, NULL);
+	bench_run(&bench);
+	ck_assert_msg(outcome->inspection != NULL, "%s", outcome->fault.text);
+	ck_assert_uint_eq(outcome->order.losses, 0);
+	bench_close(&bench);
+}
+END_TEST
+
 START_TEST(a_worker_killed_in_mid_scan_costs_a_repeat)
 {
 	bench_open(&bench, HOSTILE, 1);
@@ -379,6 +400,7 @@ Suite *pool_suite(void)
 		sizeof(files) / sizeof(*files));
 	tcase_add_test(all, a_worker_is_locked_in);
 	tcase_add_test(all, character_sets_are_known_inside_the_sandbox);
+	tcase_add_test(all, a_program_that_hatches_no_worker_is_started_anew);
 	tcase_add_test(all, a_worker_killed_in_mid_scan_costs_a_repeat);
 	tcase_add_test(
 		all, a_worker_program_killed_is_started_anew_and_nothing_is_held_for_it);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -296,6 +297,36 @@ static void add_common(TCase *tcase)
 
 /* --- SQLite --- */
 
+static void set_file_limit(rlim_t bytes)
+{
+	struct rlimit limit;
+	getrlimit(RLIMIT_FSIZE, &limit);
+	limit.rlim_cur = bytes;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* For make chaos, seed 1: delivered while the disk was full, the sender then restarted.
+ */
+START_TEST(a_note_waits_while_the_disk_is_full)
+{
+	struct id id = id_mint(), other = id_mint();
+	struct record_entry entry = { ANN, SLICE("delivered") };
+	note(other, BOB, "delivered");
+	signal(SIGXFSZ, SIG_IGN);
+	set_file_limit(1);
+	record_write(bench.record, slice_of(id.text), &entry, 1, on_written, NULL);
+	timer_start(bench.patience, 500);
+	loop_run(bench.loop);
+	ck_assert_int_eq(bench.answers, 0);
+	/* Questions don't wait. */
+	ck_assert_str_eq(ask(other, BOB), "delivered");
+	set_file_limit(RLIM_INFINITY);
+	wait_answers(1, 5000);
+	ck_assert_int_eq(bench.fault.kind, FAULT_NONE);
+	ck_assert_str_eq(ask(id, ANN), "delivered");
+}
+END_TEST
+
 START_TEST(old_notes_are_pruned)
 {
 	struct id id = id_mint();
@@ -514,6 +545,7 @@ Suite *record_suite(void)
 	TCase *none = tcase_create("none");
 	tcase_add_checked_fixture(sqlite, setup_sqlite, teardown);
 	add_common(sqlite);
+	tcase_add_test(sqlite, a_note_waits_while_the_disk_is_full);
 	tcase_add_test(sqlite, old_notes_are_pruned);
 	tcase_add_test(sqlite, one_process_at_a_time_claims_a_message);
 	tcase_add_test(sqlite, a_claim_ends_with_its_process);
