@@ -65,7 +65,8 @@ def test_malware_is_held(postern):
     message_id = postern.submit(mail("virus", body, extra=extra))
     event = postern.wait_event(message_id, "held")
     assert "eicar" in json.dumps(event).lower()
-    assert message_id in postern.posternctl("quarantine", "list")
+    # The event and the held record become durable side by side.
+    wait_for(lambda: message_id in postern.posternctl("quarantine", "list"), 5, "listed")
 
 
 def test_a_card_number_is_held_masked_and_released(postern):
