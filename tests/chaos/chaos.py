@@ -14,6 +14,7 @@ public events saw. Prints every violation with its timeline. Ends with 0 if ther
 import argparse
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -173,6 +174,7 @@ def main():
     parser.add_argument("--patience", type=float, default=90,
                         help="seconds without progress after which the rest counts as stuck")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     is_proved = not args.prove or prove(args)
     is_good = run(args) if args.duration else True
     return 0 if is_proved and is_good else 1
