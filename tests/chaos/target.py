@@ -108,8 +108,9 @@ class Target(Postern):
         if self.is_local():
             inject_local(where, topic, value)
             return
-        subprocess.run(["kcat", "-P", "-b", where, "-t", topic, "-k", "chaos/0", "-D",
-                        "\x00\x01\x02"], input=value, check=True)
+        file = self.folder / "damaged"
+        file.write_bytes(value)
+        subprocess.run(["kcat", "-P", "-b", where, "-t", topic, "-k", "chaos/0", file], check=True)
 
     def events(self, message_id=None):
         if message_id:

@@ -229,6 +229,7 @@ class Session:
             raise Closed
         while rule == "endless":
             await self.say("250-" + "x" * 60)
+            await asyncio.sleep(0)  # the others' turn; here a hang-up is seen
         if rule == "late":
             await asyncio.sleep(float(value))
         self.recipients.append(address)
