@@ -105,8 +105,8 @@ static bool is_answering(const char *password)
 {
 	char command[160];
 	snprintf(command, sizeof(command),
-		"REDISCLI_AUTH='%s' redis-cli -p %d ping 2>/dev/null | grep -q PONG", password,
-		bench.port);
+		"REDISCLI_AUTH='%s' redis-cli -p %d ping 2>/dev/null | grep -q PONG",
+		password, bench.port);
 	return system(command) == 0;
 }
 
