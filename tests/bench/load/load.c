@@ -136,7 +136,8 @@ static void now_ready(struct client *client)
 	client->step = STEP_READY;
 	if (load->plan->is_idle)
 		return;
-	if (!is_open_loop(load) && load->next < load->plan->count) {
+	bool is_started = load->started_us != 0;
+	if (is_started && !is_open_loop(load) && load->next < load->plan->count) {
 		start_message(client);
 		return;
 	}
@@ -159,13 +160,24 @@ static void on_pace(void *with)
 		timer_start(load->pace, 1);
 }
 
+static void start_all(struct load *load)
+{
+	while (load->ready && load->next < load->plan->count) {
+		struct client *client = load->ready;
+		load->ready = client->next_ready;
+		start_message(client);
+	}
+}
+
 static void all_logged_in(struct load *load)
 {
 	printf("{\"logged_in\": %zu}\n", load->logged_in);
 	fflush(stdout);
 	load->started_us = clock_unix_us();
-	if (!is_open_loop(load))
+	if (!is_open_loop(load)) {
+		start_all(load);
 		return;
+	}
 	for (size_t i = 0; i < load->plan->count; i++)
 		load->messages[i].due_us = load->started_us +
 					   (int64_t)((double)i * 1e6 / load->plan->rate);
