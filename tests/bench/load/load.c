@@ -7,6 +7,7 @@
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <openssl/evp.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -294,6 +295,9 @@ static void on_event(struct bufferevent *stream, short what, void *with)
 {
 	struct client *client = with;
 	if (what & BEV_EVENT_CONNECTED) {
+		int one = 1;
+		setsockopt(bufferevent_getfd(stream), IPPROTO_TCP, TCP_NODELAY, &one,
+			sizeof(one));
 		if (client->step == STEP_EHLO_TLS)
 			command(client, STEP_EHLO_TLS, "EHLO bench\r\n");
 		return;
