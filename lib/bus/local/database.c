@@ -65,7 +65,7 @@ static int note_pages(void *with, sqlite3 *handle, const char *name, int pages)
 	struct database *database = with;
 	(void)handle;
 	(void)name;
-	database->wal_pages = pages;
+	database->wal_bytes = pages * database->page_bytes;
 	return SQLITE_OK;
 }
 
@@ -258,7 +258,7 @@ bool database_checkpoint(struct database *database, int mode, struct fault *faul
 	turnstile_enter(database->turnstile, database->asked);
 	turnstile_pass(database->turnstile);
 	if (result == SQLITE_OK)
-		database->wal_pages = pages;
+		database->wal_bytes = pages * database->page_bytes;
 	return result == SQLITE_OK || (result & 0xff) == SQLITE_BUSY ||
 	       database_explain(database, fault);
 }

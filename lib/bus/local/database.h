@@ -29,8 +29,9 @@ struct database {
 	struct turnstile *turnstile;
 	uint32_t passed;      /* at our own last release of the write lock */
 	uint32_t seen, asked; /* while waiting for it */
-	int wal_pages;        /* after the last commit */
-	int64_t give_up_ms;   /* when to stop waiting for the write lock */
+	int64_t page_bytes;
+	int64_t wal_bytes;  /* after the last commit */
+	int64_t give_up_ms; /* when to stop waiting for the write lock */
 	struct {
 		const char *sql;
 		sqlite3_stmt *statement;

@@ -11,11 +11,11 @@
 #include "lib/clock.h"
 #include "lib/memory.h"
 
-/* Pages in a WAL: from here on it is copied into the database; from there on writers and
+/* Size of a WAL: from here on it is copied into the database; from there on writers and
  * readers are held up for a moment so that it begins anew, else it could grow for ever.
  */
-#define CHECKPOINT_PAGES 1000
-#define RESTART_PAGES    4000
+#define CHECKPOINT_BYTES (4 << 20)
+#define RESTART_BYTES    (16 << 20)
 #define RETRY_MS         1000
 /* Between two checkpoints, however fast a WAL grows. */
 #define BREATH_MS    50
@@ -67,7 +67,7 @@ static bool checkpoint(struct database *database, struct fault *fault)
 	if (!database_checkpoint(database, SQLITE_CHECKPOINT_PASSIVE, fault))
 		return false;
 	KILL_POINT("local.in_checkpoint");
-	if (database->wal_pages < RESTART_PAGES)
+	if (database->wal_bytes < RESTART_BYTES)
 		return true;
 	/* Once more what came meanwhile, so that little is left while all are held up. */
 	return database_checkpoint(database, SQLITE_CHECKPOINT_PASSIVE, fault) &&
@@ -206,7 +206,7 @@ void keeper_add(struct local_bus *bus, const char *topic)
 void keeper_look(
 	struct local_bus *bus, const char *topic, const struct database *database)
 {
-	if (database->wal_pages < CHECKPOINT_PAGES)
+	if (database->wal_bytes < CHECKPOINT_BYTES)
 		return;
 	pthread_mutex_lock(&bus->lock);
 	struct kept *kept = bus->keeper ? find(bus->keeper, topic) : NULL;
@@ -219,7 +219,7 @@ void keeper_look(
 
 void keeper_checkpoint(struct database *database)
 {
-	if (database->handle && database->wal_pages >= CHECKPOINT_PAGES)
+	if (database->handle && database->wal_bytes >= CHECKPOINT_BYTES)
 		database_checkpoint(database, SQLITE_CHECKPOINT_PASSIVE, NULL);
 }
 

@@ -48,6 +48,10 @@ static const char shared_settings[] =
 	"PRAGMA journal_size_limit=16777216;"
 	"PRAGMA secure_delete=OFF; PRAGMA trusted_schema=OFF;";
 
+/* The WAL is written and read page by page, two writes each: most messages should take
+ * one or two. 4 kB pages cost a fifth of all CPU time at 20 kB a message. */
+static const char records_page[] = "PRAGMA page_size=16384";
+
 static bool sync_folder(const char *folder, struct fault *fault)
 {
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -139,6 +143,8 @@ bool schema_prepare(
 {
 	/* Until the file is whole its commits are synced, whoever makes it. */
 	return execute(database, "PRAGMA synchronous=FULL", fault) &&
+	       (database->kind == DATABASE_GROUPS ||
+		       execute(database, records_page, fault)) &&
 	       enter_wal_mode(database, fault) && make_tables(database, fault) &&
 	       (database->kind == DATABASE_GROUPS || number_on(database, place, fault)) &&
 	       execute(database,
@@ -147,5 +153,7 @@ bool schema_prepare(
 		       fault) &&
 	       execute(database, shared_settings, fault) &&
 	       (database->kind == DATABASE_RECORDS_READER ||
-		       sync_folder(place->folder, fault));
+		       sync_folder(place->folder, fault)) &&
+	       database_number(
+		       database, fault, &database->page_bytes, "PRAGMA page_size", "");
 }
