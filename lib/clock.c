@@ -20,6 +20,11 @@ int64_t clock_unix_ms(void)
 	return now_us(CLOCK_REALTIME) / 1000;
 }
 
+int64_t clock_monotonic_us(void)
+{
+	return now_us(CLOCK_MONOTONIC);
+}
+
 int64_t clock_monotonic_ms(void)
 {
 	return now_us(CLOCK_MONOTONIC) / 1000;

@@ -9,6 +9,7 @@
 
 int64_t clock_unix_us(void);
 int64_t clock_unix_ms(void);
+int64_t clock_monotonic_us(void);
 int64_t clock_monotonic_ms(void);
 
 #endif

@@ -133,6 +133,7 @@ static struct bus_record event_record(struct job *job, const Postern__Event *eve
 	}
 	return (struct bus_record){
 		.topic = TOPIC_EVENTS,
+		.can_wait = true,
 		.key = arena_copy(job->arena, slice_of(copy.message_id)),
 		.value = record_encode(job->arena, &copy.base),
 	};

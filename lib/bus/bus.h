@@ -53,6 +53,7 @@ struct bus_record {
 		key; /* fairness: app and shard; in a compacted topic the object's name */
 	struct slice value; /* in a compacted topic, empty means deleted */
 	int64_t due_ms; /* not handed to anyone before this time (Unix ms); 0 = at once */
+	bool can_wait;  /* no mail waits for it: a moment may pass before it is synced */
 };
 
 /* Exactly once per record. fault == NULL: durable, it survives every kill from here on.

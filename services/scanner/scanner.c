@@ -17,7 +17,7 @@
 #include "services/scanner/scan.h"
 
 /* More than workers, for what waits for rspamd and for the bus. */
-#define JOBS_PER_WORKER 16
+#define JOBS_PER_WORKER 64
 #define WINDOW_BYTES    ((size_t)256 << 20)
 
 static void on_alert_published(void *with, const struct fault *fault)

@@ -14,7 +14,10 @@
 
 #include "lib/bus/local/keeper.h"
 #include "lib/chaos.h"
+#include "lib/clock.h"
 #include "lib/memory.h"
+
+#define GATHER_US 6000
 
 void local_thread_start(pthread_t *ret_thread, void *(*body)(void *), void *with)
 {
@@ -35,6 +38,13 @@ void local_wait(struct local_bus *bus, pthread_cond_t *wake, int64_t at_ms)
 	/* The clock of due times: if it is set, the wait follows. */
 	struct timespec at = { at_ms / 1000, at_ms % 1000 * 1000000L };
 	pthread_cond_timedwait(wake, &bus->lock, &at);
+}
+
+void local_gather(int64_t last_us)
+{
+	int64_t rest_us = last_us + GATHER_US - clock_monotonic_us();
+	if (rest_us > 0)
+		usleep((useconds_t)rest_us);
 }
 
 /* O_EXCL, for closing a second descriptor of a database in use would drop SQLite's locks.

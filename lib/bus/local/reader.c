@@ -7,6 +7,9 @@
 #include "lib/clock.h"
 #include "lib/memory.h"
 
+/* How long a settlement waits to be noted with others. */
+#define NOTE_MS 10
+
 /* Smooth weighted turns: every source that may have records gains its weight, the richest
  * takes the turn and pays what all have gained. */
 static struct source *next_source(struct local_reader *reader)
@@ -57,6 +60,7 @@ static void collect(struct local_reader *reader)
 	struct local_delivery *delivery = reader->ended;
 	reader->ended = NULL;
 	reader->last_ended = &reader->ended;
+	reader->ended_count = 0;
 	while (delivery) {
 		struct local_delivery *next = delivery->next;
 		reader->held--;
@@ -134,10 +138,22 @@ static int64_t next_wake_ms(const struct local_reader *reader, bool is_paused)
 
 static bool has_mail(const struct local_reader *reader)
 {
-	bool has = reader->is_closing || reader->ended;
+	bool has = reader->is_closing ||
+		   (reader->ended && reader->note_ms <= clock_unix_ms());
 	for (size_t i = 0; i < reader->source_count; i++)
 		has |= reader->sources[i].ear.rang;
 	return has;
+}
+
+/* The lock is held, and let go of meanwhile. */
+static void wait_for_mail(struct local_reader *reader, int64_t at_ms)
+{
+	while (!has_mail(reader) && !is_past(at_ms, clock_unix_ms())) {
+		int64_t until_ms = at_ms;
+		if (reader->ended)
+			sooner(&until_ms, reader->note_ms);
+		local_wait(reader->bus, &reader->wake, until_ms);
+	}
 }
 
 static void *read_on(void *with)
@@ -146,14 +162,19 @@ static void *read_on(void *with)
 	struct local_bus *bus = reader->bus;
 	pthread_mutex_lock(&bus->lock);
 	while (!reader->is_closing) {
+		pthread_mutex_unlock(&bus->lock);
+		local_gather(reader->last_us);
+		pthread_mutex_lock(&bus->lock);
 		bool is_paused = reader->is_paused;
 		collect(reader);
+		size_t held = reader->held;
 		pthread_mutex_unlock(&bus->lock);
 		bool may_have_more = work(reader, is_paused);
 		int64_t at_ms = next_wake_ms(reader, is_paused);
+		reader->last_us = reader->held > held + 1 ? clock_monotonic_us() : 0;
 		pthread_mutex_lock(&bus->lock);
-		if (!may_have_more && !has_mail(reader))
-			local_wait(bus, &reader->wake, at_ms);
+		if (!may_have_more)
+			wait_for_mail(reader, at_ms);
 	}
 	collect(reader);
 	pthread_mutex_unlock(&bus->lock);
@@ -211,10 +232,30 @@ struct bus_reader *local_subscribe(struct bus *base, const struct bus_subscripti
 	return &reader->base;
 }
 
+/* One transaction for many settlements: nobody waits for them, unless half of the window
+ * does. */
+void reader_end(struct local_delivery *delivery)
+{
+	struct local_reader *reader = delivery->source->reader;
+	delivery->next = NULL;
+	pthread_mutex_lock(&reader->bus->lock);
+	bool is_first = !reader->ended;
+	*reader->last_ended = delivery;
+	reader->last_ended = &delivery->next;
+	if (is_first)
+		reader->note_ms = clock_unix_ms() + NOTE_MS;
+	bool is_urgent = delivery->end != DELIVERY_SETTLED ||
+			 ++reader->ended_count * 2 >= reader->window;
+	if (is_urgent)
+		reader->note_ms = 0;
+	if (is_first || is_urgent)
+		pthread_cond_signal(&reader->wake);
+	pthread_mutex_unlock(&reader->bus->lock);
+}
+
 static void end(struct bus_delivery *base, enum delivery_end how, int64_t due_ms)
 {
 	struct local_delivery *delivery = (struct local_delivery *)base;
-	struct local_reader *reader = delivery->source->reader;
 	*delivery->link = delivery->next;
 	if (delivery->next)
 		delivery->next->link = delivery->link;
@@ -222,12 +263,7 @@ static void end(struct bus_delivery *base, enum delivery_end how, int64_t due_ms
 	delivery->bytes = NULL;
 	delivery->end = how;
 	delivery->due_ms = due_ms;
-	delivery->next = NULL;
-	pthread_mutex_lock(&reader->bus->lock);
-	*reader->last_ended = delivery;
-	reader->last_ended = &delivery->next;
-	pthread_cond_signal(&reader->wake);
-	pthread_mutex_unlock(&reader->bus->lock);
+	reader_end(delivery);
 }
 
 void local_settle(struct bus_delivery *delivery)

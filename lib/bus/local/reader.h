@@ -60,14 +60,20 @@ struct local_reader {
 	pthread_cond_t wake;
 	/* Guarded by the bus's lock. */
 	struct local_delivery *ended, **last_ended;
+	size_t ended_count;
+	int64_t note_ms; /* when what has ended must be noted */
 	bool is_paused, is_closing;
 	/* The thread's. */
 	struct member member;
 	size_t held, held_bytes; /* taken and not ended */
+	int64_t last_us;         /* when its last round ended, if that took several */
 	size_t source_count;
 	struct source *blocked; /* its next record doesn't fit into window_bytes yet */
 	struct source *sources;
 };
+
+/* From the loop's thread: notes soon how the delivery has ended. */
+void reader_end(struct local_delivery *delivery);
 
 /* All of these on the reader's thread. */
 

@@ -145,14 +145,8 @@ static void take_back(struct parcel *parcel)
 {
 	struct local_delivery *delivery =
 		(void *)((char *)parcel - offsetof(struct local_delivery, parcel));
-	struct local_reader *reader = delivery->source->reader;
 	delivery->end = DELIVERY_UNSEEN;
-	pthread_mutex_lock(&reader->bus->lock);
-	delivery->next = NULL;
-	*reader->last_ended = delivery;
-	reader->last_ended = &delivery->next;
-	pthread_cond_signal(&reader->wake);
-	pthread_mutex_unlock(&reader->bus->lock);
+	reader_end(delivery);
 }
 
 /* In the loop. */

@@ -15,6 +15,8 @@
 /* In trouble, the store is probed this often, so that health returns without publishers.
  */
 #define PROBE_MS 1000
+/* How long records that can wait do so for others to share their sync. */
+#define PATIENCE_MS 10
 
 struct publication {
 	struct parcel parcel;
@@ -36,9 +38,11 @@ struct local_writer {
 	pthread_cond_t wake;
 	/* Guarded by the bus's lock. */
 	struct parcel *first, **last;
+	int64_t commit_ms; /* when the queue's patience ends */
 	bool is_closing;
 	/* The thread's. */
 	bool is_open;
+	int64_t last_us; /* when its last commit ended, if that was of several records */
 	struct bell bell;
 	struct database records;
 	struct trouble trouble;
@@ -132,6 +136,7 @@ static bool write_batch(
 static void commit_queue(struct local_writer *writer)
 {
 	struct fault fault = { 0 };
+	local_gather(writer->last_us);
 	bool is_good = (writer->is_open || writer_open(writer, &fault)) &&
 		       database_begin(&writer->records, &fault);
 	struct parcel *batch = take_batch(writer);
@@ -144,6 +149,7 @@ static void commit_queue(struct local_writer *writer)
 		keeper_look(writer->bus, writer->topic, &writer->records);
 	}
 	trouble_report(writer->bus, &writer->trouble, is_good ? NULL : &fault);
+	writer->last_us = batch && batch->next ? clock_monotonic_us() : 0;
 	outbox_send(writer->bus->outbox, batch);
 	if (!is_good)
 		writer_close(writer);
@@ -167,15 +173,25 @@ static void probe(struct local_writer *writer)
 		writer_close(writer);
 }
 
+/* The lock is held, and let go of meanwhile. */
+static void wait_for_work(struct local_writer *writer)
+{
+	struct local_bus *bus = writer->bus;
+	if (!writer->first)
+		local_wait(bus, &writer->wake,
+			writer->trouble.is_on ? clock_unix_ms() + PROBE_MS : 0);
+	while (writer->first && !writer->is_closing &&
+		writer->commit_ms > clock_unix_ms())
+		local_wait(bus, &writer->wake, writer->commit_ms);
+}
+
 static void *write_on(void *with)
 {
 	struct local_writer *writer = with;
 	struct local_bus *bus = writer->bus;
 	pthread_mutex_lock(&bus->lock);
 	while (!writer->is_closing) {
-		if (!writer->first)
-			local_wait(bus, &writer->wake,
-				writer->trouble.is_on ? clock_unix_ms() + PROBE_MS : 0);
+		wait_for_work(writer);
 		bool has_work = writer->first != NULL;
 		bool is_closing = writer->is_closing,
 		     is_in_trouble = writer->trouble.is_on;
@@ -253,9 +269,15 @@ void local_publish(struct bus *base, const struct bus_record *record,
 			record->value.size);
 	struct local_writer *writer = find_writer(bus, record->topic);
 	pthread_mutex_lock(&bus->lock);
+	if (!record->can_wait)
+		writer->commit_ms = 0;
+	else if (!writer->first)
+		writer->commit_ms = clock_unix_ms() + PATIENCE_MS;
+	bool is_new = !writer->first || !record->can_wait;
 	*writer->last = &publication->parcel;
 	writer->last = &publication->parcel.next;
-	pthread_cond_signal(&writer->wake);
+	if (is_new)
+		pthread_cond_signal(&writer->wake);
 	pthread_mutex_unlock(&bus->lock);
 }
 
