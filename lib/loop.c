@@ -48,6 +48,8 @@ struct loop *loop_new(void)
 	/* Millisecond timers matter here: retries, lanes and request deadlines. */
 	struct event_config *config = event_config_new();
 	event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+	/* No descriptor is ever watched under two numbers. */
+	event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
 	loop->base = event_base_new_with_config(config);
 	event_config_free(config);
 	loop->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -134,6 +134,9 @@ static struct bus *local_open(const struct bus_options *options, const char *whe
 {
 	if (!make_folder(where, fault))
 		return NULL;
+	/* Counting memory takes a lock at each allocation. Refused once SQLite is in use.
+	 */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	struct local_bus *bus = NEW(struct local_bus);
 	*bus = (struct local_bus){ .base.engine = &local_engine,
 		.topics = options->topics,

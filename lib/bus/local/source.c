@@ -275,8 +275,12 @@ bool source_work(struct source *source)
 	learn(source, &haul, is_new);
 	/* They are ours by now, whatever else fails. */
 	bool is_good = true;
+	if (haul.count > 1)
+		database_run(&source->records, NULL, "BEGIN", "");
 	for (size_t i = 0; i < haul.count; i++)
 		is_good &= deliver(source, &haul.claims[i], &fault);
+	if (haul.count > 1)
+		database_run(&source->records, NULL, "COMMIT", "");
 	if (!look_for_peers(source, &fault))
 		return rest(source, &fault);
 	trouble_report(source->reader->bus, &source->trouble, is_good ? NULL : &fault);
