@@ -10,14 +10,15 @@
 struct load_plan {
 	unsigned short port;
 	const char *user, *secret, *from, *prefix, *domain, *out;
-	size_t connections, count, bytes;
+	const char *aside; /* parent of the domains of every `aside_every`-th message */
+	size_t connections, count, bytes, aside_every;
 	unsigned domains;
 	double rate; /* messages a second; 0 = closed loop */
-	bool is_idle;
+	bool is_idle, is_plain;
 };
 
-/* Returns the exit status: 0 if every message was answered with 250. Prints one JSON
- * line. */
+/* Returns the exit status: 0 if every message was answered with 250. Prints one JSON line
+ * when all are logged in, and one at the end. */
 int load_run(const struct load_plan *plan);
 
 #endif

@@ -25,7 +25,10 @@ static const struct option options[] = {
 	{ "rate", required_argument, NULL, 'r' },
 	{ "domains", required_argument, NULL, 'd' },
 	{ "domain", required_argument, NULL, 'D' },
+	{ "aside", required_argument, NULL, 'a' },
+	{ "aside-every", required_argument, NULL, 'e' },
 	{ "idle", no_argument, NULL, 'i' },
+	{ "plain", no_argument, NULL, 'P' },
 	{ "out", required_argument, NULL, 'o' },
 	{ 0 },
 };
@@ -40,6 +43,9 @@ static const char usage[] =
 	"  --rate N            messages a second, open loop; 0 = as fast as they go (0)\n"
 	"  --domains N         recipient domains d0.DOMAIN to dN-1.DOMAIN (20)\n"
 	"  --domain NAME       parent of the recipient domains (customer.example)\n"
+	"  --aside NAME        parent of the recipient domains of some of the messages\n"
+	"  --aside-every N     every N-th goes there (0: none)\n"
+	"  --plain             no TLS, no AUTH: straight into a destination\n"
 	"  --idle              log in, say when all are in, and stay until SIGTERM\n";
 
 static bool parse(int argc, char **argv, struct load_plan *plan)
@@ -79,6 +85,15 @@ static bool parse(int argc, char **argv, struct load_plan *plan)
 			break;
 		case 'D':
 			plan->domain = optarg;
+			break;
+		case 'a':
+			plan->aside = optarg;
+			break;
+		case 'e':
+			plan->aside_every = (size_t)number;
+			break;
+		case 'P':
+			plan->is_plain = true;
 			break;
 		case 'i':
 			plan->is_idle = true;

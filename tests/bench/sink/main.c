@@ -15,8 +15,10 @@
 static const char usage[] =
 	"usage: bench-sink --port N --out FILE [--samples FOLDER --sample N]\n"
 	"                  [--tarpit PORT] [--defer PORT] [--silent PORT]\n"
+	"                  [--submission PORT --certificate FILE --key FILE]\n"
 	"  --tarpit   answers each command after 5 s      --defer   answers RCPT with 451\n"
-	"  --silent   accepts connections and says nothing\n";
+	"  --silent   accepts connections and says nothing\n"
+	"  --submission  takes mail over STARTTLS and AUTH: for the generator's ceiling\n";
 
 static const struct option options[] = {
 	{ "port", required_argument, NULL, 'p' },
@@ -26,6 +28,9 @@ static const struct option options[] = {
 	{ "tarpit", required_argument, NULL, 't' },
 	{ "defer", required_argument, NULL, 'd' },
 	{ "silent", required_argument, NULL, 'q' },
+	{ "submission", required_argument, NULL, 'S' },
+	{ "certificate", required_argument, NULL, 'c' },
+	{ "key", required_argument, NULL, 'k' },
 	{ 0 },
 };
 
@@ -50,6 +55,15 @@ int main(int argc, char **argv)
 			break;
 		case 'q':
 			plan.ports[SINK_IS_SILENT] = (int)strtol(optarg, NULL, 10);
+			break;
+		case 'S':
+			plan.ports[SINK_SUBMITS] = (int)strtol(optarg, NULL, 10);
+			break;
+		case 'c':
+			plan.certificate = optarg;
+			break;
+		case 'k':
+			plan.key = optarg;
 			break;
 		case 'n':
 			plan.sample = strtoul(optarg, NULL, 10);
