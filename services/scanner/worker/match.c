@@ -9,7 +9,7 @@
 #include "services/scanner/worker/detector.h"
 #include "services/scanner/worker/report.h"
 
-#define PATTERNS_MAX   64
+#define PATTERNS_MAX   512
 #define SLOTS          (VALUES_MAX * 2)
 #define EVIDENCE_SHOWN 3
 #define EVIDENCE_SIZE  120
