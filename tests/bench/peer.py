@@ -122,28 +122,33 @@ User root
 
 
 class Peer:
-    """Postfix, with the malware scan or without it. The same certificate, key and signatures as
-    the Postern beside it."""
+    """Postfix, with or without the malware scan and rspamd. The same certificate, key and
+    signatures as the Postern beside it."""
 
-    def __init__(self, folder, sink_port, certificate, key, dkim_key, signatures, domain,
-                 scans=True):
+    def __init__(self, folder, sink_port, tls, dkim_key, signatures, domain, scans=True,
+                 spam=None):
         self.folder = Path(folder).resolve()
         for name in ("spool", "data", "config/sasl"):
             (self.folder / name).mkdir(parents=True)
         self.port = free_port()
         self.secret = "bench-secret"
         self.processes = []
-        tmp = Path("/dev/shm") / f"peer-{os.getpid()}"
-        tmp.mkdir(exist_ok=True)
-        self.tmp = tmp
+        self.tmp = Path("/dev/shm") / f"peer-{os.getpid()}"
+        self.tmp.mkdir(exist_ok=True)
         self.values = dict(folder=self.folder, sink=sink_port, port=self.port, domain=domain,
-                           certificate=certificate, key=key, dkim=dkim_key,
-                           signatures=signatures, tmp=tmp)
-        self.values["milters"] = ", ".join(
-            f"unix:{self.folder}/{name}.sock"
-            for name in ["opendkim"] + ["clamav-milter"] * scans)
-        self.start_milters(scans)
-        self.start_postfix()
+                           certificate=tls / "certificate.pem", key=tls / "key.pem",
+                           dkim=dkim_key, signatures=signatures, tmp=self.tmp)
+        # What scans comes first, as in any such set-up; what signs comes last.
+        milters = [spam.milter] if spam else []
+        milters += [f"unix:{self.folder}/{name}.sock"
+                    for name in ["clamav-milter"] * scans + ["opendkim"]]
+        self.values["milters"] = ", ".join(milters)
+        try:
+            self.start_milters(scans)
+            self.start_postfix()
+        except BaseException:
+            self.stop()
+            raise
 
     def write(self, name, text):
         path = self.folder / name
@@ -195,11 +200,15 @@ class Peer:
         return "shop@peer.example"
 
     def pids(self):
-        master = (self.folder / "spool/pid/master.pid").read_text().strip()
-        return [int(master)] + [p.pid for p in self.processes]
+        return [int(self.pid_file.read_text())] + [p.pid for p in self.processes]
+
+    @property
+    def pid_file(self):
+        return self.folder / "spool/pid/master.pid"
 
     def stop(self):
-        self.postfix("stop")
+        if self.pid_file.exists():
+            self.postfix("stop")
         for process in reversed(self.processes):
             process.stop()
         shutil.rmtree(self.tmp, ignore_errors=True)

@@ -1,40 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""The two sides of the benchmark behind one interface, the load, and the destination."""
-import json
+"""The two sides of the benchmark behind one interface, and the destination."""
 import os
-import shutil
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from keeper import family  # noqa: E402
 from peer import Peer  # noqa: E402
 from stack import ROOT, Stack, free_port, is_listening, wait_for  # noqa: E402
 
 BIN = ROOT / "build/release/bin"
+SIGNATURES = ROOT / "tests/fixtures/signatures"
 DOMAIN = "shop.example"
 TICK = os.sysconf("SC_CLK_TCK")
-
-
-def family(roots):
-    """The processes and all that descend from them."""
-    children = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
-    found, todo = [], list(roots)
-    while todo:
-        pid = todo.pop()
-        found.append(pid)
-        todo += children.get(pid, [])
-    return found
 
 
 def cpu_seconds(roots):
@@ -63,23 +44,31 @@ def memory_bytes(roots):
 
 
 class Sink:
-    """The destination, and what it has taken: token to (time, size, signatures)."""
+    """The destination, and what it has taken: of each load, number to (time, size,
+    signatures)."""
+
+    DOORS = ("port", "tarpit", "defer", "silent", "submission")
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.ports = {name: free_port() for name in ("port", "tarpit", "defer", "silent")}
+        self.ports = {name: free_port() for name in self.DOORS}
+        self.ports["refused"] = free_port()  # where nobody listens
         self.file = self.folder / "sink.txt"
         self.samples = self.folder / "samples"
         self.samples.mkdir(exist_ok=True)
+        self.tls = self.folder / "tls"
+        subprocess.run([BIN / "posternctl", "tls", "sample", "--folder", self.tls], check=True,
+                       stdout=subprocess.DEVNULL)
         self.child = None
         self.offset, self.taken = 0, {}
         self.duplicates = 0
         self.start()
 
     def start(self):
-        argv = [BIN / "bench-sink", "--out", self.file, "--samples", self.samples]
-        for name, port in self.ports.items():
-            argv += [f"--{name}", str(port)]
+        argv = [BIN / "bench-sink", "--out", self.file, "--samples", self.samples,
+                "--certificate", self.tls / "certificate.pem", "--key", self.tls / "key.pem"]
+        for name in self.DOORS:
+            argv += [f"--{name}", str(self.ports[name])]
         self.child = subprocess.Popen(argv)
         wait_for(lambda: is_listening(self.ports["port"]), 10, "bench-sink")
 
@@ -89,19 +78,32 @@ class Sink:
 
     def read(self):
         if not self.file.exists():
-            return self.taken
-        with open(self.file) as file:
+            return
+        with open(self.file, "rb") as file:
             file.seek(self.offset)
-            while (line := file.readline()).endswith("\n"):
-                self.offset = file.tell()
-                token, when, size, signatures = line.split()
-                self.duplicates += token in self.taken
-                self.taken[token] = (int(when), int(size), int(signatures))
-        return self.taken
+            fresh = file.read()
+        whole = fresh.rfind(b"\n") + 1
+        self.offset += whole
+        for line in fresh[:whole].decode().splitlines():
+            token, when, size, signatures = line.split()
+            prefix, _, number = token.rpartition("-")
+            mail = self.taken.setdefault(prefix, {})
+            self.duplicates += int(number) in mail
+            mail.setdefault(int(number), (int(when), int(size), int(signatures)))
+
+    def of(self, prefix):
+        self.read()
+        return self.taken.get(prefix, {})
 
     def count(self, prefix):
-        prefix += "-"
-        return sum(token.startswith(prefix) for token in self.read())
+        return len(self.of(prefix))
+
+    def cpu_us(self):
+        """Exact to the nanosecond, unlike /proc/PID/stat."""
+        try:
+            return int(Path(f"/proc/{self.child.pid}/schedstat").read_text().split()[0]) / 1000
+        except OSError:
+            return 0
 
 
 OBJECTS = """\
@@ -118,23 +120,29 @@ senders:
 class Ours:
     """Postern with one RSA-2048 signature, as the peer makes."""
 
-    name = "postern"
-
     def __init__(self, folder, sink, scans=True, bus="local", apps=("shop",), lanes=(),
-                 routes=(), credentials=None):
-        self.stack = Stack(folder, BIN, bus)
+                 routes=(), credentials=None, spam=None, checks=None, name="postern",
+                 gateway=None, scanner=None, environment=()):
+        self.name = name
         self.sink = sink
-        self.scans = scans
         self.port = free_port()
         self.secrets = {}
         self.services = []
+        self.checks = checks or (("malware,spam" if spam else "malware") if scans else "spam")
+        self.spam = spam
+        self.extra = {"gateway": gateway or {}, "scanner": scanner or {}}
+        self.stack = Stack(folder, BIN, bus)
+        self.stack.settings.update(environment)
         self.keys = self.stack.folder / "dkim"
-        self.prepare(apps, dict(lanes), routes, credentials or apps)
-        self.start()
+        try:
+            self.prepare(apps, dict(lanes), routes, credentials or apps)
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def prepare(self, apps, lanes, routes, credentials):
         ctl = self.stack.posternctl
-        ctl("tls", "sample", "--folder", self.stack.folder / "tls")
         zone = ctl("dkim-key", "create", DOMAIN, "rsa1", "--folder", self.keys, "--zone-line")
         self.stack.start_dns({DOMAIN: zone.splitlines()})
         text = "".join(OBJECTS.format(name=app, lane=lanes.get(app, "urgent")) for app in apps)
@@ -149,15 +157,17 @@ class Ours:
                                      if line.strip().lower().startswith("secret"))
 
     def start(self):
-        tls = self.stack.folder / "tls"
+        tls = self.sink.tls
+        scanner = {"SCANNER_RSPAMD": self.spam.question} if self.spam else {}
+        scanner.update(self.extra["scanner"])
         service = self.stack.service
         self.services = [
             service("smtp-gateway", GATEWAY_SUBMISSION=f"127.0.0.1:{self.port}",
                     GATEWAY_SUBMISSIONS="", GATEWAY_CERTIFICATE=tls / "certificate.pem",
                     GATEWAY_KEY=tls / "key.pem", GATEWAY_HOSTNAME="localhost",
-                    LOG_LEVEL="warning"),
-            service("scanner", SCANNER_SIGNATURES=ROOT / "tests/fixtures/signatures",
-                    SCANNER_CHECKS="malware" if self.scans else "spam", LOG_LEVEL="warning"),
+                    LOG_LEVEL="warning", **self.extra["gateway"]),
+            service("scanner", SCANNER_SIGNATURES=SIGNATURES, SCANNER_CHECKS=self.checks,
+                    LOG_LEVEL="warning", **scanner),
             service("signer", SIGNER_KEYS=self.keys, LOG_LEVEL="warning"),
             service("sender", SENDER_RECORD=self.stack.record(), LOG_LEVEL="warning"),
         ]
@@ -170,7 +180,11 @@ class Ours:
         return self.secrets[app]
 
     def pids(self):
-        return [process.pid for process in self.services]
+        """The services, and the servers that belong to the engine."""
+        pids = [process.pid for process in self.stack.processes]
+        if self.stack.broker:
+            pids.append(int((self.stack.broker / "pid").read_text()))
+        return pids + (self.spam.pids() if self.spam else [])
 
     def stop(self):
         self.stack.stop()
@@ -181,11 +195,10 @@ class Theirs:
 
     name = "postfix"
 
-    def __init__(self, folder, sink, ours, scans=True):
-        tls = ours.stack.folder / "tls"
-        self.peer = Peer(folder, sink.ports["port"], tls / "certificate.pem", tls / "key.pem",
-                         ours.keys / "rsa1.pem", ROOT / "tests/fixtures/signatures", DOMAIN,
-                         scans)
+    def __init__(self, folder, sink, keys, scans=True, spam=None):
+        self.spam = spam
+        self.peer = Peer(folder, sink.ports["port"], sink.tls, keys / "rsa1.pem", SIGNATURES,
+                         DOMAIN, scans, spam)
         self.port = self.peer.port
 
     def user(self, app="shop"):
@@ -195,90 +208,37 @@ class Theirs:
         return self.peer.secret
 
     def pids(self):
-        return self.peer.pids()
+        return self.peer.pids() + (self.spam.pids() if self.spam else [])
 
     def stop(self):
         self.peer.stop()
 
 
-class Result:
-    """One load's outcome, in ms and messages a second."""
+class Nobody:
+    """In place of a side: the generator straight into the destination."""
 
-    def __init__(self, sent, taken, cpu):
-        arrivals = [(due, dot, answer, taken[token][0]) for token, due, dot, answer in sent
-                    if token in taken]
-        self.count, self.arrived = len(sent), len(arrivals)
-        self.unsigned = sum(taken[token][2] == 0 for token, *_ in sent if token in taken)
-        first = min(dot for _, _, dot, _ in sent)
-        last = max((a for *_, a in arrivals), default=first)
-        self.rate = self.arrived / max((last - first) / 1e6, 1e-6)
-        self.cpu_us = cpu * 1e6 / max(self.count, 1)
-        self.answer_ms = sorted((answer - dot) / 1000 for _, dot, answer, _ in arrivals)
-        self.arrival_ms = sorted((arrival - dot) / 1000 for _, dot, _, arrival in arrivals)
-        self.late_ms = sorted((arrival - due) / 1000 for due, _, _, arrival in arrivals)
+    name = "generator"
 
-    def __str__(self):
-        return (f"{self.arrived}/{self.count} {self.rate:.0f}/s {self.cpu_us:.0f} us "
-                f"answer {quantile(self.answer_ms, .5):.1f}/{quantile(self.answer_ms, .99):.1f} "
-                f"arrival {quantile(self.arrival_ms, .5):.1f}/"
-                f"{quantile(self.arrival_ms, .99):.1f} ms")
+    def __init__(self, sink, is_plain):
+        self.port = sink.ports["port" if is_plain else "submission"]
+        self.options = ["--plain"] if is_plain else []
+
+    def user(self, app="shop"):
+        return app
+
+    secret = user
+
+    def pids(self):
+        return []
 
 
-def quantile(ordered, part):
-    return ordered[min(len(ordered) - 1, int(len(ordered) * part))] if ordered else float("nan")
-
-
-def middle(values):
-    return statistics.median(values)
-
-
-class Load:
-    """A run of bench-load against a side."""
-
-    serial = 0
-
-    def __init__(self, side, app="shop", count=1000, size=5000, connections=20, rate=0,
-                 domain="customer.example", idle=False):
-        Load.serial += 1
-        self.side, self.count, self.prefix = side, count, f"l{Load.serial}"
-        self.out = Path(tempfile.gettempdir()) / f"bench-{os.getpid()}-{self.prefix}.txt"
-        self.cpu = cpu_seconds(side.pids())
-        argv = [BIN / "bench-load", "--port", side.port, "--user", side.user(app), "--secret",
-                side.secret(app), "--count", count, "--bytes", size, "--connections",
-                connections, "--rate", rate, "--domain", domain, "--prefix", self.prefix,
-                "--from", f"bench@{DOMAIN}", "--out", self.out] + ["--idle"] * idle
-        self.child = subprocess.Popen([str(a) for a in argv], text=True, stdout=subprocess.PIPE)
-        first = self.child.stdout.readline()
-        if not first:
-            raise RuntimeError(f"bench-load could not log in at {side.name}")
-        self.logged_in = json.loads(first)["logged_in"]
-
-    def wait(self, sink, seconds=120, arrive=True):
-        """Until all is answered and has arrived."""
-        self.child.wait(seconds)
-        if arrive:
-            wait_for(lambda: sink.count(self.prefix) >= self.count, seconds,
-                     f"{self.side.name}: arrival of all {self.count} messages")
-        cpu = cpu_seconds(self.side.pids()) - self.cpu
-        sent = []
-        for line in self.out.read_text().splitlines():
-            token, due, dot, answer, code = line.split()
-            if code == "250":
-                sent.append((token, int(due), int(dot), int(answer)))
-        self.out.unlink()
-        if len(sent) < self.count:
-            raise RuntimeError(f"{self.side.name}: {self.count - len(sent)} were not accepted")
-        return Result(sent, sink.read(), cpu)
-
-
-def scratch():
-    """A folder on disk (not tmpfs: fsync must cost what it costs)."""
-    return Path(tempfile.mkdtemp(prefix="postern-bench-", dir=os.environ.get("BENCH_DIR")))
-
-
-def clean(folder):
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def pause(seconds=1.0):
-    time.sleep(seconds)
+def quiet_cpu_seconds(pids, patience_s=2):
+    """After what follows a delivery (settling, notes of it, checkpoints) is done, too."""
+    deadline = time.monotonic() + patience_s
+    before = cpu_seconds(pids)
+    while True:
+        time.sleep(0.25)
+        after = cpu_seconds(pids)
+        if after - before < 0.02 or time.monotonic() > deadline:
+            return after
+        before = after

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""Sees to it that a benchmark leaves nothing behind, however it ends.
+
+The benchmark runs in a child. The parent takes in all that the child's servers put into the
+background (nsd, Postfix, rspamd, Kafka), and ends what is left of it when the child has ended,
+be it by Ctrl-C, by SIGTERM or by kill -9.
+"""
+import ctypes
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+PATIENCE_S = 40
+
+
+def prctl(option, value):
+    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def family(roots):
+    """The processes and all that descend from them."""
+    children = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found, todo = [], list(roots)
+    while todo:
+        pid = todo.pop()
+        found.append(pid)
+        todo += children.get(pid, [])
+    return found
+
+
+def send(pids, number):
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+
+
+def reap():
+    """Takes leave of children that have ended; returns the status of each by its pid."""
+    ended = {}
+    try:
+        while (got := os.waitpid(-1, os.WNOHANG))[0]:
+            ended[got[0]] = os.waitstatus_to_exitcode(got[1])
+    except ChildProcessError:
+        pass
+    return ended
+
+
+def end_all():
+    """Ends every descendant of this process."""
+    for number, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 5)):
+        deadline = time.monotonic() + patience
+        rest = family([os.getpid()])[1:]
+        send(rest, number)
+        while rest and time.monotonic() < deadline:
+            time.sleep(0.05)
+            reap()
+            rest = family([os.getpid()])[1:]
+
+
+def stop_once(*_):
+    """In the child: unwinds, which stops all in order; a second signal changes nothing."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(128 + signal.SIGTERM)
+
+
+def guard():
+    """Returns in the child; the parent stays here and exits with the child's status."""
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        signal.signal(signal.SIGTERM, stop_once)
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        return
+    told = []
+
+    def tell(*_):
+        told.append(time.monotonic())
+        send([child], signal.SIGTERM)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, tell)
+    ended = {}
+    while child not in ended:
+        time.sleep(0.1)
+        ended = reap()
+        if told and time.monotonic() > told[0] + PATIENCE_S:
+            send([child], signal.SIGKILL)
+    end_all()
+    os._exit(ended[child] if ended[child] >= 0 else 128 - ended[child])

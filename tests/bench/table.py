@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""The figures: noted as they come, printed as one table, written as JSON."""
+import json
+import statistics
+import sys
+
+FORMATS = {"ms": "{:.2f}", "x": "{:.2f}", "kB": "{:.1f}", "MiB": "{:.0f}", "s": "{:.1f}"}
+
+
+def show(value, unit):
+    return FORMATS.get(unit, "{:.0f}").format(value)
+
+
+class Aim:
+    """What the project wants of a figure."""
+
+    def __init__(self, sign, bound):
+        self.sign, self.bound = sign, bound
+
+    def is_met(self, value):
+        return value >= self.bound if self.sign == ">=" else value <= self.bound
+
+
+def at_least(bound):
+    return Aim(">=", bound)
+
+
+def at_most(bound):
+    return Aim("<=", bound)
+
+
+class Table:
+    def __init__(self):
+        self.rows = []
+
+    def add(self, scenario, case, side, figure, values, unit, aim=None):
+        values = [float(v) for v in (values if isinstance(values, list) else [values])]
+        row = dict(scenario=scenario, case=case, side=side, figure=figure, unit=unit,
+                   median=statistics.median(values), min=min(values), max=max(values),
+                   runs=len(values))
+        if aim:
+            row.update(aim=f"{aim.sign} {aim.bound:g}", met=aim.is_met(row["median"]))
+        self.rows.append(row)
+        print("  ".join(cells(row)), file=sys.stderr, flush=True)
+        return row["median"]
+
+    def ratio(self, scenario, case, figure, ours, theirs, aim=None, side="ratio"):
+        """Of each round, so that a slow moment of the machine strikes both."""
+        return self.add(scenario, case, side, figure,
+                        [a / b for a, b in zip(ours, theirs) if b], "x", aim)
+
+
+HEAD = ("case", "side", "figure", "median", "min to max", "unit", "aim", "met")
+
+
+def cells(row):
+    unit = row["unit"]
+    spread = f"{show(row['min'], unit)} to {show(row['max'], unit)}" if row["runs"] > 1 else ""
+    met = "" if "met" not in row else "yes" if row["met"] else "NO"
+    return (row["case"], row["side"], row["figure"], show(row["median"], unit), spread, unit,
+            row.get("aim", ""), met)
+
+
+def write_table(groups, out):
+    """`groups`: scenario to its rows."""
+    lines = [HEAD] + [cells(row) for rows in groups.values() for row in rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
+
+    def write(line):
+        text = "  ".join(cell.rjust(width) if i in (3, 4) else cell.ljust(width)
+                         for i, (cell, width) in enumerate(zip(line, widths)))
+        print("  " + text.rstrip(), file=out)
+    write(HEAD)
+    for name, rows in groups.items():
+        print(f"\n{name}", file=out)
+        for row in rows:
+            write(cells(row))
+    aims = [row for rows in groups.values() for row in rows if "met" in row]
+    print(f"\n{sum(row['met'] for row in aims)} of {len(aims)} aims are met.", file=out)
+
+
+def write_markdown(groups, out):
+    for name, rows in groups.items():
+        print(f"\n## {name}\n\n| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}", file=out)
+        for row in rows:
+            print(f"| {' | '.join(cells(row))} |", file=out)
+
+
+def load(path):
+    """What earlier runs wrote; {} where there is nothing of use."""
+    try:
+        return json.loads(path.read_text())["scenarios"]
+    except (OSError, ValueError, KeyError):
+        return {}
