@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 
 #include "lib/memory.h"
-#include "tests/bench/load/content.h"
 
 enum step {
 	STEP_GREETING,
@@ -52,10 +51,11 @@ static void watch_for_room(struct client *client, bool wants_room)
 /* As much as the connection takes; in TLS a record at a time. */
 static bool flush(struct client *client)
 {
-	for (int i = 0; i < 2; i++) {
-		while (client->out_size[i]) {
+	for (size_t i = 0; i < CONTENT_PIECES; i++) {
+		struct content_piece *piece = &client->out[i];
+		while (piece->size) {
 			ssize_t gone = stream_write(
-				&client->stream, client->out[i], client->out_size[i]);
+				&client->stream, piece->bytes, piece->size);
 			if (gone == STREAM_ENDED) {
 				fail(client, "cannot write");
 				return false;
@@ -65,8 +65,8 @@ static bool flush(struct client *client)
 					client, stream_wants_room(&client->stream));
 				return true;
 			}
-			client->out[i] += gone;
-			client->out_size[i] -= (size_t)gone;
+			piece->bytes += gone;
+			piece->size -= (size_t)gone;
 		}
 	}
 	watch_for_room(client, false);
@@ -78,16 +78,14 @@ static bool flush(struct client *client)
 static void write_out(struct client *client, enum step step, size_t size)
 {
 	client->step = step;
-	client->out[0] = client->head;
-	client->out_size[0] = size;
-	client->out_size[1] = 0;
+	client->out[0] = (struct content_piece){ client->room, size };
 	flush(client);
 }
 
 static void command(struct client *client, enum step step, const char *text)
 {
 	size_t size = strlen(text);
-	memcpy(client->head, text, size);
+	memcpy(client->room, text, size);
 	write_out(client, step, size);
 }
 
@@ -97,7 +95,7 @@ void client_send(struct client *client, size_t message)
 	bool is_aside = plan->aside_every && message % plan->aside_every == 0;
 	size_t domain = plan->aside_every ? message / plan->aside_every : message;
 	client->message = message;
-	int size = snprintf(client->head, CONTENT_HEAD,
+	int size = snprintf(client->room, CONTENT_HEAD,
 		"MAIL FROM:<%s>\r\nRCPT TO:<u%zu@d%zu.%s>\r\nDATA\r\n", plan->from,
 		message, domain % plan->domains, is_aside ? plan->aside : plan->domain);
 	write_out(client, STEP_MAIL, (size_t)size);
@@ -105,11 +103,9 @@ void client_send(struct client *client, size_t message)
 
 static void send_content(struct client *client)
 {
-	const struct content *content = client->office->content;
 	client->step = STEP_DOT;
-	client->out[0] = client->head;
-	client->out_size[0] = content_head(content, client->message, client->head);
-	client->out[1] = content_rest(content, &client->out_size[1]);
+	content_pieces(
+		client->office->content, client->message, client->room, client->out);
 	flush(client);
 }
 
@@ -195,7 +191,7 @@ static void on_ready(void *with, unsigned what)
 			return;
 	}
 	/* The handshake's answer goes out with what was to be written. */
-	if (client->out_size[0] && !client->wants_room)
+	if (client->out[0].size && !client->wants_room)
 		flush(client);
 }
 
@@ -205,7 +201,8 @@ bool client_open(struct client *client, const struct client_office *office)
 		.sin_port = htons(office->plan->port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int one = 1;
-	*client = (struct client){ .office = office, .head = memory_new(CONTENT_HEAD) };
+	*client = (struct client){ .office = office,
+		.room = memory_new(CONTENT_HEAD + CONTENT_DIGITS) };
 	client->stream.fd = socket(
 		AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	setsockopt(client->stream.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -219,5 +216,5 @@ void client_close(struct client *client)
 {
 	watch_free(client->watch);
 	stream_close(&client->stream);
-	free(client->head);
+	free(client->room);
 }

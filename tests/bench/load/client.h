@@ -6,11 +6,11 @@
 #define TESTS_BENCH_LOAD_CLIENT_H
 
 #include "lib/loop.h"
+#include "tests/bench/load/content.h"
 #include "tests/bench/load/load.h"
 #include "tests/bench/stream.h"
 
 struct client;
-struct content;
 
 /* What all clients share. */
 struct client_office {
@@ -34,9 +34,8 @@ struct client {
 	struct watch *watch;
 	unsigned step;
 	bool wants_room;
-	const char *out[2]; /* what is still to be written */
-	size_t out_size[2];
-	char *head;
+	struct content_piece out[CONTENT_PIECES]; /* what is still to be written */
+	char *room;
 	size_t in_size;
 	char in[1024];
 };

@@ -7,14 +7,14 @@
 
 #include "lib/memory.h"
 
-#define TEXT_MAX 6000 /* the rest is HTML, as in most mail */
-#define FRAME    420  /* header and the parts' frames */
-#define MARKS    8
+#define FRAME 420 /* header and the parts' frames */
+#define MARKS 8
 
 struct content {
 	char *bytes;
 	size_t size, head_size;
-	size_t marks[MARKS], mark_count; /* where the number stands */
+	size_t marks[MARKS], mark_count; /* where the number stands in the head */
+	size_t late_mark;                /* behind it, or 0 */
 };
 
 static const char words[] =
@@ -33,7 +33,7 @@ static void write_header(FILE *out, const char *from, const char *prefix)
 
 static void write_parts(FILE *out, size_t room)
 {
-	size_t text = room / 2 < TEXT_MAX ? room / 2 : TEXT_MAX;
+	size_t text = room / 2;
 	fprintf(out,
 		"--=_b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nOrder %s\r\n",
 		mark);
@@ -52,9 +52,15 @@ static void find_marks(struct content *content)
 {
 	const char *at = content->bytes;
 	while ((at = strstr(at, mark)) && content->mark_count < MARKS) {
-		content->marks[content->mark_count++] = (size_t)(at - content->bytes);
+		size_t offset = (size_t)(at - content->bytes);
 		at += CONTENT_DIGITS;
+		if (offset + CONTENT_DIGITS <= content->head_size)
+			content->marks[content->mark_count++] = offset;
+		else
+			content->late_mark = offset;
 	}
+	if (content->late_mark && content->late_mark < content->head_size)
+		content->head_size = content->late_mark;
 }
 
 struct content *content_new(const char *from, const char *prefix, size_t bytes)
@@ -75,19 +81,25 @@ void content_free(struct content *content)
 	free(content);
 }
 
-size_t content_head(
-	const struct content *content, size_t number, char ret_head[CONTENT_HEAD])
+void content_pieces(const struct content *content, size_t number,
+	char room[CONTENT_HEAD + CONTENT_DIGITS],
+	struct content_piece ret_pieces[CONTENT_PIECES])
 {
 	char digits[CONTENT_DIGITS + 1];
+	size_t from = content->head_size, to = content->late_mark;
 	snprintf(digits, sizeof(digits), "%08u", (unsigned)(number % 100000000));
-	memcpy(ret_head, content->bytes, content->head_size);
+	memcpy(room, content->bytes, content->head_size);
+	memcpy(room + content->head_size, digits, CONTENT_DIGITS);
 	for (size_t i = 0; i < content->mark_count; i++)
-		memcpy(ret_head + content->marks[i], digits, CONTENT_DIGITS);
-	return content->head_size;
-}
-
-const char *content_rest(const struct content *content, size_t *ret_size)
-{
-	*ret_size = content->size - content->head_size;
-	return content->bytes + content->head_size;
+		memcpy(room + content->marks[i], digits, CONTENT_DIGITS);
+	ret_pieces[0] = (struct content_piece){ room, content->head_size };
+	if (to) {
+		ret_pieces[1] = (struct content_piece){ content->bytes + from,
+			to - from };
+		ret_pieces[2] = (struct content_piece){ room + content->head_size,
+			CONTENT_DIGITS };
+		from = to + CONTENT_DIGITS;
+	}
+	ret_pieces[3] = (struct content_piece){ content->bytes + from,
+		content->size - from };
 }

@@ -8,19 +8,26 @@
 
 #include <stddef.h>
 
-/* One TLS record: all that differs stands in the first. */
+/* A TLS record's worth. */
 #define CONTENT_HEAD   16000
 #define CONTENT_DIGITS 8
+#define CONTENT_PIECES 4
 
 struct content;
+
+/* What is written one after the other for a message. */
+struct content_piece {
+	const char *bytes;
+	size_t size;
+};
 
 /* About `bytes` long, with the final dot. */
 struct content *content_new(const char *from, const char *prefix, size_t bytes);
 void content_free(struct content *content);
-/* The first bytes of message `number`; returns how many. */
-size_t content_head(
-	const struct content *content, size_t number, char ret_head[CONTENT_HEAD]);
-/* The bytes after those, the same in all messages. */
-const char *content_rest(const struct content *content, size_t *ret_size);
+/* Message `number`: its first bytes and its digits are written to `room`; the rest is the
+ * same in all messages. */
+void content_pieces(const struct content *content, size_t number,
+	char room[CONTENT_HEAD + CONTENT_DIGITS],
+	struct content_piece ret_pieces[CONTENT_PIECES]);
 
 #endif
