@@ -74,8 +74,10 @@ def main():
                         help="of " + ", ".join(SCENARIOS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--bus", default="local")
-    parser.add_argument("--quick", dest="shrink", action="store_const", const=10, default=1,
-                        help="a tenth of the messages")
+    parser.add_argument("--shrink", type=int, default=1, metavar="N",
+                        help="an N-th of the messages")
+    parser.add_argument("--quick", dest="shrink", action="store_const", const=10,
+                        help="--shrink 10")
     parser.add_argument("--json", default=ROOT / "build/bench.json")
     parser.add_argument("--plots", metavar="FOLDER")
     args = parser.parse_args()

@@ -2,13 +2,15 @@
 """Sees to it that a benchmark leaves nothing behind, however it ends.
 
 The benchmark runs in a child. The parent takes in all that the child's servers put into the
-background (nsd, Postfix, rspamd, Kafka), and ends what is left of it when the child has ended,
-be it by Ctrl-C, by SIGTERM or by kill -9.
+background (nsd, Postfix, rspamd, Kafka); when the child has ended, be it by Ctrl-C, by SIGTERM or by
+kill -9, it ends what is left of it and removes its folders.
 """
 import ctypes
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -74,9 +76,22 @@ def stop_once(*_):
     sys.exit(128 + signal.SIGTERM)
 
 
+def open_folders():
+    """On disk (not tmpfs: fsync must cost what it costs), and in memory. Others than root, as
+    whom some servers run, may pass through."""
+    folders = []
+    for name, fallback in (("BENCH_DIR", None), ("BENCH_SHM", "/dev/shm")):
+        folders.append(tempfile.mkdtemp(prefix="postern-bench-",
+                                        dir=os.environ.get(name, fallback)))
+        os.chmod(folders[-1], 0o711)
+        os.environ[name] = folders[-1]
+    return folders
+
+
 def guard():
     """Returns in the child; the parent stays here and exits with the child's status."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
+    folders = open_folders()
     child = os.fork()
     if child == 0:
         os.setsid()
@@ -97,4 +112,6 @@ def guard():
         if told and time.monotonic() > told[0] + PATIENCE_S:
             send([child], signal.SIGKILL)
     end_all()
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(ended[child] if ended[child] >= 0 else 128 - ended[child])

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
@@ -133,8 +134,8 @@ class Peer:
         self.port = free_port()
         self.secret = "bench-secret"
         self.processes = []
-        self.tmp = Path("/dev/shm") / f"peer-{os.getpid()}"
-        self.tmp.mkdir(exist_ok=True)
+        self.tmp = Path(tempfile.mkdtemp(prefix="postern-bench-", dir=os.environ.get(
+            "BENCH_SHM", "/dev/shm")))
         self.values = dict(folder=self.folder, sink=sink_port, port=self.port, domain=domain,
                            certificate=tls / "certificate.pem", key=tls / "key.pem",
                            dkim=dkim_key, signatures=signatures, tmp=self.tmp)
@@ -209,6 +210,8 @@ class Peer:
     def stop(self):
         if self.pid_file.exists():
             self.postfix("stop")
+        # A milter waits for up to 5 s before it sees SIGTERM, and has nothing to lose.
         for process in reversed(self.processes):
-            process.stop()
+            process.kill()
+            process.child.wait()
         shutil.rmtree(self.tmp, ignore_errors=True)

@@ -23,8 +23,8 @@ def kilobytes(size):
 
 
 class Ground(contextlib.ExitStack):
-    """A folder on disk (not tmpfs: fsync must cost what it costs), the destination in it, and
-    the sides that are started there. All of it ends with the `with`."""
+    """A folder, the destination in it, and the sides that are started there. All of it ends
+    with the `with`."""
 
     def __init__(self):
         super().__init__()
