@@ -24,7 +24,7 @@ class Result:
         first = min((dot for _, _, dot, _ in sent), default=0)
         last = max((a for *_, a in arrivals), default=first)
         self.rate = self.arrived / max((last - first) / 1e6, 1e-6)
-        self.last_us = last
+        self.arrivals, self.last_us = arrivals, last
         self.accept_rate = self.count / max((max((s[3] for s in sent), default=first) - first)
                                             / 1e6, 1e-6)
         self.answer_ms = sorted((answer - dot) / 1000 for _, dot, answer, _ in arrivals)
