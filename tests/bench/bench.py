@@ -84,6 +84,10 @@ def main():
     unknown = set(args.scenarios) - set(SCENARIOS)
     if unknown:
         parser.error(f"no scenario {', '.join(unknown)}: there are {', '.join(SCENARIOS)}")
+    with_peer = {"throughput", "latency"} & set(args.scenarios or SCENARIOS)
+    if with_peer and not args.plots and os.geteuid() != 0:
+        parser.error(f"Postfix starts as root only, and {' and '.join(sorted(with_peer))} need it: "
+                     "run this as root, or name other scenarios")
     if not args.plots or args.scenarios:
         keeper.guard()
         run(args)
