@@ -65,7 +65,8 @@ def run(args):
           f"{args.rounds} rounds, {Load.totals['submitted']} messages submitted, "
           f"{Load.totals['arrived']} arrived.\n")
     table.write_table(groups, sys.stdout)
-    print(f"Written to {path}.")
+    seconds = sum(written[name]["seconds"] for name in groups)
+    print(f"Written to {path}, after {seconds // 60} min {seconds % 60} s.")
 
 
 def main():
