@@ -264,10 +264,10 @@ class Bench:
                 [full.rate for full, _ in runs], "msg/s")
         self.table.ratio("slow", manner, "rate", [full.rate for full, _ in with_],
                          [full.rate for full, _ in without], at_least(.95))
+        add("slow", manner, "postern", "offered for arrivals", rate, "msg/s")
         for runs, when in ((without, "without"), (with_, "with")):
             for part in (.5, .99):
-                add("slow", manner, "postern",
-                    f"arrival p{part * 100:.0f} {when} at {rate:.0f}/s",
+                add("slow", manner, "postern", f"arrival p{part * 100:.0f} {when}",
                     [quantile(paced.due_ms, part) for _, paced in runs], "ms")
 
     def backlog(self):
