@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,8 +61,25 @@ bool folder_remove(int at, const char *name)
 	return remove_below(at, name, 0);
 }
 
+/* Cheaper than to open it anew, which is done after each message. */
+static bool is_empty(int folder)
+{
+	alignas(struct dirent64) char room[512];
+	ssize_t got = lseek(folder, 0, SEEK_SET);
+	while (got >= 0 && (got = getdents64(folder, room, sizeof(room))) > 0)
+		for (ssize_t at = 0; at < got;) {
+			const struct dirent64 *entry = (const void *)(room + at);
+			if (!is_dot(entry->d_name))
+				return false;
+			at += entry->d_reclen;
+		}
+	return got == 0;
+}
+
 void folder_clear(int folder)
 {
+	if (is_empty(folder))
+		return;
 	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
 		clear_below(fd, 0);
