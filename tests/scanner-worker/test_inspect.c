@@ -249,6 +249,39 @@ START_TEST(parts_are_labelled_as_people_count_them)
 }
 END_TEST
 
+/* Loop: with detectors, and with none. */
+START_TEST(parts_are_decoded_and_read_only_for_detectors)
+{
+	static const struct {
+		const char *encoding, *stands, *content;
+	} rows[] = {
+		{ "7bit", "a=3D b\r\nc", "a=3D b\r\nc" },
+		{ "8bit", "caf\xc3\xa9\r\n\r\n", "caf\xc3\xa9\r\n\r\n" },
+		{ "x-unknown", "as it is\r\n", "as it is\r\n" },
+		{ "quoted-printable", "a=3D=20b=\r\nc", "a= bc" },
+		{ "base64", "aGVsbG8s\r\nIHlvdQ==", "hello, you" },
+		{ "7bit", "", "" },
+	};
+	Postern__WorkerPlan plan = *sample_plan();
+	plan.dlp = _i == 0;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char *mail = arena_printf(arena,
+			"Subject: Hello\r\n"
+			"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+			"Content-Type: text/plain\r\n"
+			"Content-Transfer-Encoding: %s\r\n\r\n%s\r\n--b--\r\n",
+			rows[i].encoding, rows[i].stands);
+		struct message message;
+		message_open(arena, slice_of(mail), &plan, &message);
+		ck_assert_uint_eq(message.n_parts, plan.dlp ? 2 : 1);
+		const struct part *part = &message.parts[message.n_parts - 1];
+		ck_assert_msg(slice_equal(part->content, slice_of(rows[i].content)),
+			"row %zu: %.*s", i, SLICE_ARG(part->content));
+		ck_assert_uint_eq(part->text.size, plan.dlp ? part->content.size : 0);
+	}
+}
+END_TEST
+
 START_TEST(text_around_the_parts_is_read_too)
 {
 	struct slice mail = SLICE("Content-Type: multipart/mixed; boundary=b\r\n\r\n"
@@ -304,6 +337,7 @@ Suite *inspect_suite(void)
 	tcase_add_loop_test(
 		all, mime_has_limits_and_says_so, 0, sizeof(limits) / sizeof(*limits));
 	tcase_add_test(all, parts_are_labelled_as_people_count_them);
+	tcase_add_loop_test(all, parts_are_decoded_and_read_only_for_detectors, 0, 2);
 	tcase_add_test(all, text_around_the_parts_is_read_too);
 	tcase_add_loop_test(all, a_useless_signature_folder_is_named_with_its_remedy, 0,
 		sizeof(folders) / sizeof(*folders));

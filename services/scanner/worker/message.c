@@ -52,7 +52,7 @@ static struct part *add_part(struct walk *walk, const char *label)
 /* Subjects and file names are text that leaves, too. */
 static void add_words(struct walk *walk, const char *label, struct slice words)
 {
-	if (words.size)
+	if (words.size && walk->limits->dlp)
 		add_part(walk, label)->text = text_fold(
 			walk->arena, arena_copy(walk->arena, words));
 }
@@ -66,13 +66,43 @@ static bool check_headers(struct walk *walk, GMimeObject *object)
 	return false;
 }
 
+static bool is_encoded(GMimeDataWrapper *content)
+{
+	switch (g_mime_data_wrapper_get_encoding(content)) {
+	case GMIME_CONTENT_ENCODING_DEFAULT:
+	case GMIME_CONTENT_ENCODING_7BIT:
+	case GMIME_CONTENT_ENCODING_8BIT:
+	case GMIME_CONTENT_ENCODING_BINARY:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* What stands in the message as it is. False: GMime has a copy of its own. */
+static bool borrow(GMimeStream *stream, struct slice *ret_bytes)
+{
+	if (!GMIME_IS_STREAM_MEM(stream) ||
+		g_mime_stream_mem_get_owner(GMIME_STREAM_MEM(stream)))
+		return false;
+	const GByteArray *whole = g_mime_stream_mem_get_byte_array(
+		GMIME_STREAM_MEM(stream));
+	struct slice rest = { (const char *)whole->data, whole->len };
+	rest = slice_skip(rest, (size_t)stream->bound_start);
+	*ret_bytes = slice_head(rest, (size_t)g_mime_stream_length(stream));
+	return true;
+}
+
 static struct slice decode(struct walk *walk, GMimePart *part)
 {
 	GMimeDataWrapper *content = g_mime_part_get_content(part);
 	if (!content)
 		return (struct slice){ 0 };
-	GMimeStream *stream = g_mime_stream_mem_new();
 	struct slice bytes = { 0 };
+	if (!is_encoded(content) &&
+		borrow(g_mime_data_wrapper_get_stream(content), &bytes))
+		return bytes;
+	GMimeStream *stream = g_mime_stream_mem_new();
 	if (g_mime_data_wrapper_write_to_stream(content, stream) < 0) {
 		pass_limit(walk, "a part that can't be decoded");
 	} else {
@@ -107,11 +137,12 @@ static struct slice text_of(struct walk *walk, GMimeContentType *type, struct sl
 	return text_fold(walk->arena, text);
 }
 
-/* NULL: nothing that can be parsed. The caller owns the message. */
-static GMimeMessage *parse(struct slice content)
+/* NULL: nothing that can be parsed. The caller owns the message, which borrows `content`:
+ * GMime only reads an array that is not its own. */
+static GMimeMessage *parse(GByteArray *content)
 {
-	GMimeStream *stream = g_mime_stream_mem_new_with_buffer(
-		content.data, content.size);
+	GMimeStream *stream = g_mime_stream_mem_new();
+	g_mime_stream_mem_set_byte_array(GMIME_STREAM_MEM(stream), content);
 	GMimeParser *parser = g_mime_parser_new_with_stream(stream);
 	GMimeMessage *message = g_mime_parser_construct_message(parser, NULL);
 	g_object_unref(parser);
@@ -119,24 +150,31 @@ static GMimeMessage *parse(struct slice content)
 	return message;
 }
 
-static void walk_message(struct walk *walk, GMimeMessage *message)
+static void walk_subject(struct walk *walk, GMimeMessage *message)
 {
-	if (!check_headers(walk, GMIME_OBJECT(message)))
+	if (!walk->limits->dlp)
 		return;
 	const char *subject = g_mime_message_get_subject(message);
 	add_words(walk,
 		walk->depth ? arena_printf(walk->arena, "subject in %s", walk->number)
 			    : "subject",
 		slice_of(subject));
+}
+
+static void walk_message(struct walk *walk, GMimeMessage *message)
+{
+	if (!check_headers(walk, GMIME_OBJECT(message)))
+		return;
+	walk_subject(walk, message);
 	GMimeObject *object = g_mime_message_get_mime_part(message);
 	if (object)
 		walk_object(walk, object);
 }
 
-/* message/rfc822 in base64, which RFC 2046 5.2.1 forbids and some programs send. */
-static void walk_encoded_message(struct walk *walk, struct slice content)
+static void walk_bytes(struct walk *walk, struct slice content)
 {
-	GMimeMessage *message = parse(content);
+	GByteArray array = { (guint8 *)content.data, (guint)content.size };
+	GMimeMessage *message = parse(&array);
 	if (!message)
 		return;
 	walk_message(walk, message);
@@ -178,10 +216,11 @@ static void walk_leaf(struct walk *walk, GMimePart *leaf)
 	part->content = content;
 	GMimeContentType *type = g_mime_object_get_content_type(GMIME_OBJECT(leaf));
 	part->is_verbatim = is_verbatim(leaf, type);
+	/* Encoded, which RFC 2046 5.2.1 forbids and some programs do. */
 	if (g_mime_content_type_is_type(type, "message", "rfc822") ||
 		g_mime_content_type_is_type(type, "message", "global"))
-		walk_encoded_message(walk, content);
-	else
+		walk_bytes(walk, content);
+	else if (walk->limits->dlp)
 		part->text = text_of(walk, type, content);
 }
 
@@ -237,11 +276,7 @@ void message_open(struct arena *arena, struct slice content,
 	struct walk walk = {
 		.arena = arena, .limits = limits, .message = ret_message, .number = "1"
 	};
-	GMimeMessage *message = parse(content);
-	if (message) {
-		walk_message(&walk, message);
-		g_object_unref(message);
-	}
+	walk_bytes(&walk, content);
 	/* Not mail to GMime, but it will travel all the same. */
 	if (!ret_message->n_parts && !ret_message->excess)
 		add_words(&walk, "1", content);

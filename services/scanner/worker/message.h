@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A message taken apart by GMime: its leaf parts decoded, and the text in them ready for
- * detectors. Only reads; never re-serialises. Everything it gives lives in the arena.
+ * detectors, if somebody asks for them. Only reads; never re-serialises. Everything it
+ * gives lives in the arena or is part of the message.
  * What goes beyond a limit is not looked at and named in `excess`, so that nobody takes
  * the rest for the whole. What is inside archives and office documents is not text here:
  * libclamav alone sees it. */
@@ -14,7 +15,7 @@
 struct part {
 	const char *label;    /* "2", "1.3", "2 (invoice.pdf)", "subject" */
 	struct slice content; /* decoded bytes; empty for what is only text */
-	struct slice text;    /* empty if it is none */
+	struct slice text;    /* empty if it is none, or no detector is to run */
 	bool is_verbatim;     /* a plain text body that stands in the message as it is */
 };
 
