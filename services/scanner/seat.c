@@ -229,19 +229,27 @@ static int make_file(struct slice content, struct fault *fault)
 bool seat_give(struct seat *seat, struct order *order, struct fault *fault)
 {
 	assert(seat->state == SEAT_IDLE);
-	int file = make_file(order->content, fault);
-	if (file < 0)
-		return false;
+	struct slice content = order->content;
 	int64_t time_ms = seat->timeout_ms +
-			  seat->timeout_ms * (int64_t)(order->content.size >> 20) / 10;
+			  seat->timeout_ms * (int64_t)(content.size >> 20) / 10;
 	Postern__Inspect request = POSTERN__INSPECT__INIT;
 	request.version = WIRE_VERSION;
-	request.size_bytes = order->content.size;
 	request.time_ms = (uint32_t)time_ms;
+	int file = -1;
+	if (content.size <= CONTENT_CEILING) {
+		request.content = (ProtobufCBinaryData){ content.size,
+			(uint8_t *)content.data };
+	} else {
+		request.size_bytes = content.size;
+		file = make_file(content, fault);
+		if (file < 0)
+			return false;
+	}
 	struct slice packet = record_encode(order->arena, &request.base);
 	struct fault dead;
 	bool sent = wire_send(seat->socket, packet, file, &dead);
-	close(file);
+	if (file >= 0)
+		close(file);
 	seat->order = order;
 	seat->state = SEAT_BUSY;
 	if (sent)

@@ -14,6 +14,7 @@
 #include "services/scanner/printable.h"
 #include "services/scanner/spam_answer.h"
 #include "services/scanner/wire.h"
+#include "services/scanner/wire.h"
 
 static const struct {
 	const char *json;
@@ -105,7 +106,7 @@ START_TEST(what_a_worker_answers_is_checked)
 	good.part = "2 (Rechnung \xc3\xbc.pdf)";
 	good.count = 1;
 	Postern__Inspection *inspection = inspection_decode(
-		arena, pack(arena, &good, 64, 1), &fault);
+		arena, pack(arena, &good, 64, WIRE_VERSION), &fault);
 	ck_assert(inspection != NULL);
 	ck_assert_uint_eq(inspection->n_findings, 64);
 	ck_assert_str_eq(inspection->findings[63]->name, "Eicar???[31m");
@@ -121,11 +122,13 @@ START_TEST(what_a_worker_answers_is_checked)
 	bad[5].score = -1;
 	bad[6].decision = POSTERN__DECISION__DECISION_CLEAR;
 	for (size_t i = 0; i < 7; i++)
-		ck_assert_msg(
-			!inspection_decode(arena, pack(arena, &bad[i], 1, 1), &fault),
+		ck_assert_msg(!inspection_decode(arena,
+				      pack(arena, &bad[i], 1, WIRE_VERSION), &fault),
 			"%zu", i);
-	ck_assert(!inspection_decode(arena, pack(arena, &good, 65, 1), &fault));
-	ck_assert(!inspection_decode(arena, pack(arena, &good, 1, 2), &fault));
+	ck_assert(
+		!inspection_decode(arena, pack(arena, &good, 65, WIRE_VERSION), &fault));
+	ck_assert(!inspection_decode(
+		arena, pack(arena, &good, 1, WIRE_VERSION + 1), &fault));
 	ck_assert(!inspection_decode(arena, SLICE("\xff\xff\xff"), &fault));
 	ck_assert(!inspection_decode(arena, SLICE(""), &fault));
 	arena_free(arena);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "services/scanner/wire.h"
 #include "tests/fixtures/eicar.h"
 #include "tests/scanner/bench.h"
 
@@ -47,6 +48,40 @@ START_TEST(a_real_worker_finds_eicar_and_clears_the_rest)
 		ck_assert_uint_eq(bench.outcomes[i].inspection->n_findings, 0);
 	}
 	ck_assert(strstr(bad->inspection->engine, "libclamav 1.") != NULL);
+	bench_close(&bench);
+}
+END_TEST
+
+/* In the packet, or in a file beside it. */
+START_TEST(a_message_of_any_size_is_inspected_to_its_end)
+{
+	static const size_t sizes[] = { 500, CONTENT_CEILING - 1, CONTENT_CEILING,
+		CONTENT_CEILING + 1, 5 * CONTENT_CEILING };
+	static const char line[] = "This is one of the lines before the last.\r\n";
+	bench_open(&bench, REAL, 1);
+	bench_start(&bench);
+	struct slice file = eicar_file(bench.arena);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		char *mail = arena_alloc(bench.arena, sizes[i]);
+		for (size_t at = 0; at < sizes[i]; at++)
+			mail[at] = line[at % (sizeof(line) - 1)];
+		memcpy(mail, "Subject: x\r\n\r\n", 14);
+		char *end = mail + sizes[i] - file.size;
+		memcpy(end - 2, "\r\n", 2);
+		memcpy(end, file.data, file.size);
+		bench_push(&bench, (struct slice){ mail, sizes[i] },
+			POSTERN__LANE__LANE_NORMAL);
+		mail = arena_alloc(bench.arena, sizes[i]);
+		memcpy(mail, bench.outcomes[2 * i].order.content.data, sizes[i]);
+		mail[sizes[i] - 1] = '?';
+		bench_push(&bench, (struct slice){ mail, sizes[i] },
+			POSTERN__LANE__LANE_NORMAL);
+	}
+	bench_run(&bench);
+	for (unsigned i = 0; i < bench.n_outcomes; i++)
+		ck_assert_msg((finding_of(&bench.outcomes[i], "malware") != NULL) ==
+				      (i % 2 == 0),
+			"message %u", i);
 	bench_close(&bench);
 }
 END_TEST
@@ -393,6 +428,7 @@ Suite *pool_suite(void)
 	Suite *suite = suite_create("pool");
 	TCase *all = tcase_create("all");
 	tcase_add_test(all, a_real_worker_finds_eicar_and_clears_the_rest);
+	tcase_add_test(all, a_message_of_any_size_is_inspected_to_its_end);
 	tcase_add_loop_test(all,
 		a_message_that_kills_two_workers_is_given_up_and_others_go_on, 0,
 		sizeof(deaths) / sizeof(*deaths));

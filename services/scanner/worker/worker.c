@@ -33,16 +33,12 @@ static void inspect(const struct worker *worker, struct arena *arena,
 }
 
 /* The message's file can't shrink or change: the scanner has sealed it. */
-static bool take_message(const struct worker *worker, struct arena *arena,
-	struct slice packet, int file, struct fault *fault)
+static bool take_file(const struct worker *worker, struct arena *arena,
+	const Postern__Inspect *request, int file, struct fault *fault)
 {
-	const Postern__Inspect *request = record_decode(
-		arena, &postern__inspect__descriptor, packet, fault);
-	if (!request)
-		return false;
 	struct stat status;
-	if (request->version != WIRE_VERSION || file < 0 || fstat(file, &status) < 0 ||
-		!status.st_size || (uint64_t)status.st_size != request->size_bytes)
+	if (file < 0 || fstat(file, &status) < 0 || !status.st_size ||
+		(uint64_t)status.st_size != request->size_bytes)
 		return fault_permanent(fault, "a request that is not understood");
 	size_t size = (size_t)status.st_size;
 	void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
@@ -50,6 +46,23 @@ static bool take_message(const struct worker *worker, struct arena *arena,
 		return fault_permanent(fault, "no memory for the message");
 	inspect(worker, arena, request, (struct slice){ bytes, size });
 	munmap(bytes, size);
+	return true;
+}
+
+static bool take_message(const struct worker *worker, struct arena *arena,
+	struct slice packet, int file, struct fault *fault)
+{
+	const Postern__Inspect *request = record_decode(
+		arena, &postern__inspect__descriptor, packet, fault);
+	if (!request)
+		return false;
+	if (request->version != WIRE_VERSION)
+		return fault_permanent(fault, "a request of another version");
+	if (!request->content.len)
+		return take_file(worker, arena, request, file, fault);
+	inspect(worker, arena, request,
+		(struct slice){
+			(const char *)request->content.data, request->content.len });
 	return true;
 }
 
@@ -85,7 +98,8 @@ void worker_run(const struct worker *worker)
 		}
 		if (!take_message(worker, arena, packet, file, &fault))
 			fail(&fault);
-		close(file);
+		if (file >= 0)
+			close(file);
 		arena_clear(arena);
 		/* What libclamav may have left behind. */
 		folder_clear(worker->folder);
