@@ -187,8 +187,11 @@ static const char *engine_of(const struct court *court)
 	const char *before = evidence->earlier && evidence->earlier->decision == CLEAR
 				     ? evidence->earlier->engine
 				     : "";
-	return arena_printf(court->arena, "%s%s%s%s", before, *before ? "; " : "",
-		evidence->inspection->engine, evidence->spam ? ", rspamd" : "");
+	const char *engine = evidence->inspection->engine;
+	return arena_printf(court->arena, "%s%s%s%s", before, *before ? "; " : "", engine,
+		!evidence->spam ? ""
+		: *engine       ? ", rspamd"
+				: "rspamd");
 }
 
 struct judgement policy_judge(struct arena *arena, const Postern__Policy *policy,

@@ -20,7 +20,8 @@ struct scan {
 	struct order order;
 	struct spam_question question;
 	struct evidence evidence;
-	struct fault failure; /* there is no inspection */
+	Postern__Inspection none; /* where only rspamd is asked */
+	struct fault failure;     /* there is no inspection */
 };
 
 static void count_verdict(Postern__Decision decision)
@@ -190,8 +191,10 @@ void scan_message(void *with, struct job *job)
 	*scan = (struct scan){ .scanner = scanner,
 		.job = job,
 		.started_ms = clock_monotonic_ms(),
-		.pending = scanner->spam ? 2 : 1 };
-	scan->evidence = (struct evidence){ .is_spam_asked = scanner->spam != NULL,
+		.pending = 1,
+		.none = POSTERN__INSPECTION__INIT };
+	scan->evidence = (struct evidence){ .inspection = &scan->none,
+		.is_spam_asked = scanner->spam != NULL,
 		.earlier = mail->verdict,
 		.checks = scanner->checks };
 	scan->question = (struct spam_question){
@@ -207,7 +210,11 @@ void scan_message(void *with, struct job *job)
 	metric_add(metric_counter("postern_scanner_scans_total", NULL,
 			   "Messages taken to be scanned, repeats included."),
 		1);
+	scan->pending += scanner->spam != NULL;
+	scan->pending += scanner->pool != NULL;
 	if (scanner->spam)
 		spam_ask(scanner->spam, &scan->question);
-	pool_inspect(scanner->pool, &scan->order);
+	if (scanner->pool)
+		pool_inspect(scanner->pool, &scan->order);
+	conclude(scan);
 }

@@ -76,11 +76,8 @@ static bool check_settings(struct scanner *scanner, struct fault *fault)
 		       program, strerror(errno));
 }
 
-/* No mail is taken before it can be inspected. */
-static void on_pool_ready(void *with)
+static bool open_stage(struct scanner *scanner, struct fault *fault)
 {
-	struct scanner *scanner = with;
-	struct fault fault = { 0 };
 	struct stage_plan plan = {
 		.name = "scanner",
 		.consumes = scanner->config->consumes,
@@ -89,8 +86,16 @@ static void on_pool_ready(void *with)
 		.work = scan_message,
 		.with = scanner,
 	};
-	scanner->stage = stage_open(scanner->process, &plan, &fault);
-	if (!scanner->stage)
+	scanner->stage = stage_open(scanner->process, &plan, fault);
+	return scanner->stage != NULL;
+}
+
+/* No mail is taken before it can be inspected. */
+static void on_pool_ready(void *with)
+{
+	struct scanner *scanner = with;
+	struct fault fault = { 0 };
+	if (!open_stage(scanner, &fault))
 		process_failed(scanner->process, &fault);
 }
 
@@ -138,6 +143,9 @@ static bool open_pool(struct scanner *scanner, struct fault *fault)
 		return false;
 	scanner->worker_plan.malware = scanner->checks & CHECK_MALWARE;
 	scanner->worker_plan.dlp = (scanner->checks & CHECK_DLP) != 0;
+	/* The worker has nothing to look for: a copy for rspamd's sake. */
+	if (!(scanner->checks & (CHECK_MALWARE | CHECK_DLP)))
+		return open_stage(scanner, fault);
 	scanner->folder = folder_open(config->tmp, fault);
 	if (!scanner->folder)
 		return false;
@@ -188,7 +196,7 @@ bool scanner_open(struct process *process, void **ret_self, struct fault *fault)
 bool scanner_is_ready(void *self, struct fault *why)
 {
 	const struct scanner *scanner = self;
-	return pool_is_ready(scanner->pool, why);
+	return !scanner->pool || pool_is_ready(scanner->pool, why);
 }
 
 static void on_drained(void *with)
@@ -209,7 +217,8 @@ void scanner_drain(void *self)
 void scanner_reload(void *self)
 {
 	struct scanner *scanner = self;
-	pool_reload(scanner->pool);
+	if (scanner->pool)
+		pool_reload(scanner->pool);
 }
 
 /* First those who would still report on jobs. */

@@ -17,6 +17,10 @@ bool wire_pair(int *ret_ours, int *ret_theirs, struct fault *fault)
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return fault_temporary(fault, "socket pair: %s", strerror(errno));
+	/* Where the system's default is less than a packet, it could never be sent. */
+	int room = 4 * PACKET_CEILING;
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	fcntl(pair[0], F_SETFL, fcntl(pair[0], F_GETFL) | O_NONBLOCK);
 	*ret_ours = pair[0];
 	*ret_theirs = pair[1];

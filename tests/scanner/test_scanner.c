@@ -521,6 +521,25 @@ START_TEST(checks_and_topics_of_a_copy_are_settings)
 }
 END_TEST
 
+START_TEST(a_copy_for_rspamd_alone_has_no_workers)
+{
+	put_app("shop", POSTERN__APP_STATE__APP_ACTIVE, "");
+	start_scanner("POSTERN_SCANNER_CHECKS=spam");
+	Postern__Mail *mail = await_cleared(submit("shop",
+		mail_with(arena, "application/zip", "order.zip", eicar_zip(arena))));
+	ck_assert_uint_eq(mail->verdict->n_findings, 0);
+	ck_assert_str_eq(mail->verdict->engine, "");
+	char children[64];
+	snprintf(children, sizeof(children), "/proc/%d/task/%d/children", scanner,
+		scanner);
+	FILE *file = fopen(children, "r");
+	ck_assert(file != NULL);
+	ck_assert_int_eq(fgetc(file), EOF);
+	fclose(file);
+	ck_assert_int_eq(stop_scanner(SIGTERM), 0);
+}
+END_TEST
+
 START_TEST(a_scanner_that_can_not_inspect_says_so_and_ends)
 {
 	folder_remove(AT_FDCWD, path_of("signatures"));
@@ -547,6 +566,7 @@ Suite *scanner_suite(void)
 	tcase_add_test(all, what_rspamd_s_absence_means_is_the_policy_s_to_say);
 	tcase_add_test(all, a_message_that_kills_two_workers_is_held_and_others_go_on);
 	tcase_add_test(all, checks_and_topics_of_a_copy_are_settings);
+	tcase_add_test(all, a_copy_for_rspamd_alone_has_no_workers);
 	tcase_add_test(all, a_scanner_that_can_not_inspect_says_so_and_ends);
 	tcase_set_timeout(all, 90);
 	suite_add_tcase(suite, all);
