@@ -55,6 +55,14 @@ const struct setting scanner_settings[] = {
 		.max = 600000,
 		.help = "Time for a message of up to 1 MiB, a tenth more for each "
 			"further; then its worker is killed." },
+	{ .name = "POSTERN_SCANNER_LOAD_TIMEOUT",
+		.type = SETTING_DURATION,
+		.offset = AT(load_timeout_ms),
+		.fallback = "10m",
+		.min = 100,
+		.max = 24 * 3600 * 1000,
+		.help = "Time for signatures to be loaded; then that try is given up, and "
+			"those before stay in use." },
 	{ .name = "POSTERN_SCANNER_MEMORY",
 		.type = SETTING_BYTES,
 		.offset = AT(memory_bytes),

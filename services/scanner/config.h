@@ -12,7 +12,7 @@ struct config {
 	const char *signatures;
 	const char *worker, *tmp;
 	int64_t workers;
-	int64_t timeout_ms;
+	int64_t timeout_ms, load_timeout_ms;
 	int64_t memory_bytes, unpacked_bytes;
 	int64_t files, depth, parts;
 	const char *rspamd;

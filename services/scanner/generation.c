@@ -36,6 +36,7 @@ struct generation {
 	pid_t pid;
 	int pidfd, control;
 	struct watch *on_control, *on_death;
+	struct timer *patience;            /* while it loads */
 	const Postern__WorkerReady *facts; /* NULL until it has loaded */
 	void *asked[ASKED_MAX];            /* who waits for a worker, first to last */
 	size_t n_asked;
@@ -95,6 +96,7 @@ static void free_generation(struct generation *generation)
 {
 	watch_free(generation->on_control);
 	watch_free(generation->on_death);
+	timer_free(generation->patience);
 	if (generation->control >= 0)
 		close(generation->control);
 	if (generation->pidfd >= 0)
@@ -130,8 +132,19 @@ static void take_ready(struct generation *generation, struct slice packet)
 		fail(generation, &fault);
 		return;
 	}
+	timer_stop(generation->patience);
 	generation->facts = ready;
 	generation->calls->ready(generation->with, generation);
+}
+
+/* A file system that hangs, or a database without an end. */
+static void on_impatience(void *with)
+{
+	struct generation *generation = with;
+	struct fault fault = { 0 };
+	fault_temporary(&fault, "the worker program has not loaded the signatures in "
+				"time (POSTERN_SCANNER_LOAD_TIMEOUT)");
+	fail(generation, &fault);
 }
 
 static void take_worker(struct generation *generation, int pidfd)
@@ -238,6 +251,8 @@ struct generation *generation_start(struct loop *loop, const struct generation_p
 		loop, generation->control, LOOP_READ, on_control, generation);
 	generation->on_death = watch_new(
 		loop, generation->pidfd, LOOP_READ, on_death, generation);
+	generation->patience = timer_new(loop, on_impatience, generation);
+	timer_start(generation->patience, plan->load_ms);
 	return generation;
 }
 

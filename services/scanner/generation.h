@@ -16,6 +16,7 @@ struct generation_plan {
 	const char *program;
 	const char *folder;                /* for folders of generations */
 	const Postern__WorkerPlan *worker; /* its `folder` is filled in here */
+	int64_t load_ms;                   /* then it counts as failed */
 };
 
 /* All are called from the loop. */

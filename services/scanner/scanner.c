@@ -122,7 +122,7 @@ static void plan_pool(struct scanner *scanner)
 	scanner->worker_plan.parts = (uint32_t)config->parts;
 	scanner->pool_plan = (struct pool_plan){
 		.generation = { worker_program(scanner->process->arena, config->worker),
-			NULL, &scanner->worker_plan },
+			NULL, &scanner->worker_plan, config->load_timeout_ms },
 		.workers = (unsigned)(config->workers ? config->workers
 				      : cores > 0     ? cores
 						      : 1),

@@ -86,7 +86,7 @@ void bench_open(struct bench *bench, const char *program, unsigned workers)
 	bench->worker_plan.memory_bytes = 128 << 20;
 	bench->plan = (struct pool_plan){
 		.generation = { program[0] == '/' ? program : bench_path(bench, program),
-			folder_path(bench->folder), &bench->worker_plan },
+			folder_path(bench->folder), &bench->worker_plan, 60000 },
 		.workers = workers,
 		.timeout_ms = 10000,
 		.log = &bench_log,

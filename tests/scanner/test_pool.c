@@ -338,6 +338,37 @@ START_TEST(damaged_signatures_leave_the_old_ones_in_use)
 }
 END_TEST
 
+START_TEST(signatures_that_never_end_loading_leave_the_old_ones_in_use)
+{
+	bench_open(&bench, HOSTILE, 1);
+	bench.plan.generation.load_ms = 1500;
+	bench_start(&bench);
+	bench_put_signature(&bench, "hang", "");
+	pool_reload(bench.pool);
+	bench_wait(&bench, has_alert);
+	ck_assert_msg(strstr(bench.alert, "POSTERN_SCANNER_LOAD_TIMEOUT") != NULL, "%s",
+		bench.alert);
+	const struct outcome *outcome = bench_push_how(&bench, NULL);
+	bench_run(&bench);
+	ck_assert(outcome->inspection != NULL);
+	int pids[8];
+	ck_assert_uint_eq(bench_children(0, pids, 8), 1);
+	bench_close(&bench);
+}
+END_TEST
+
+START_TEST(a_first_load_without_an_end_fails_the_pool)
+{
+	bench_open(&bench, HOSTILE, 1);
+	bench.plan.generation.load_ms = 200;
+	bench_put_signature(&bench, "hang", "");
+	bench_fail(&bench);
+	ck_assert_msg(strstr(bench.failure.text, "POSTERN_SCANNER_LOAD_TIMEOUT") != NULL,
+		"%s", bench.failure.text);
+	bench_close(&bench);
+}
+END_TEST
+
 START_TEST(many_reloads_at_once_end_in_one_generation)
 {
 	bench_open(&bench, REAL, 2);
@@ -442,6 +473,8 @@ Suite *pool_suite(void)
 		all, a_worker_program_killed_is_started_anew_and_nothing_is_held_for_it);
 	tcase_add_test(all, new_signatures_are_used_and_no_message_is_dropped);
 	tcase_add_test(all, damaged_signatures_leave_the_old_ones_in_use);
+	tcase_add_test(all, signatures_that_never_end_loading_leave_the_old_ones_in_use);
+	tcase_add_test(all, a_first_load_without_an_end_fails_the_pool);
 	tcase_add_test(all, many_reloads_at_once_end_in_one_generation);
 	tcase_add_loop_test(all, a_pool_that_can_not_inspect_says_why, 0,
 		sizeof(useless) / sizeof(*useless));

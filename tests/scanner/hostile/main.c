@@ -4,6 +4,7 @@
  * message says what. For tests only. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -98,9 +99,21 @@ static void inspect(void *self, struct arena *arena, const Postern__Inspect *req
 	misbehave(how, arena, result);
 }
 
+/* A file named "hang" among the signatures is what it never gets done with. */
+static void *load(
+	const Postern__WorkerPlan *plan, Postern__WorkerReady *ready, struct fault *fault)
+{
+	char path[256];
+	snprintf(path, sizeof(path), "%s/hang", plan->signatures);
+	while (access(path, F_OK) == 0)
+		sleep_ms(1000);
+	return inspection_duty.load(plan, ready, fault);
+}
+
 int main(void)
 {
 	struct duty duty = inspection_duty;
+	duty.load = load;
 	duty.inspect = inspect;
 	return zygote_run(CONTROL_FD, &duty);
 }
