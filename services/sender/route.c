@@ -13,8 +13,10 @@
 
 #define SMTP_PORT 25
 /* libunbound caches by TTL; this only saves asking it for every message of a burst. */
-#define KEEP_MS     30000
-#define KEEP_BAD_MS 1000 /* what may be better in a moment */
+#define KEEP_MS 30000
+/* What may be better in a moment. A domain that is not there bounces its mail: not for
+ * longer than the DNS says so. */
+#define KEEP_BAD_MS 1000
 #define DOMAINS_MAX 10000
 
 struct waiter {
@@ -147,8 +149,7 @@ static void on_answer(void *with, const struct dns_answer *answer)
 	domain->route = NULL;
 	if (mx_list_read(&list, answer, domain->routes->options.helo, &domain->why))
 		domain->route = mx_route(&list, domain->name);
-	bool is_bad = !domain->route && reply_is_temporary(&domain->why);
-	domain->until_ms = clock_monotonic_ms() + (is_bad ? KEEP_BAD_MS : KEEP_MS);
+	domain->until_ms = clock_monotonic_ms() + (domain->route ? KEEP_MS : KEEP_BAD_MS);
 	struct waiter *waiter = domain->waiters;
 	domain->waiters = NULL;
 	domain->waiters_end = &domain->waiters;

@@ -5,7 +5,6 @@ import os
 import random
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-from stack import ROOT  # noqa: E402
+import record  # noqa: E402
+from damage import damage  # noqa: E402
+from stack import ROOT, wait_for  # noqa: E402
 
 SERVICES = ("smtp-gateway", "scanner", "signer", "sender")
 STAGE = ("stage.after_take", "stage.after_publish", "stage.before_settle", "local.in_commit",
@@ -23,7 +24,8 @@ STAGE = ("stage.after_take", "stage.after_publish", "stage.before_settle", "loca
 # end of the data.
 POINTS = {
     "smtp-gateway": ("gateway.after_data", "gateway.after_publish", "gateway.after_durable",
-                     "gateway.after_reply", "local.in_commit", "local.in_checkpoint"),
+                     "gateway.after_reply", "local.in_commit", "local.in_checkpoint",
+                     "local.before_ring"),
     "scanner": STAGE,
     "signer": STAGE,
     "sender": STAGE + ("sender.after_connect", "sender.after_mail", "sender.after_rcpt",
@@ -145,18 +147,33 @@ class Faults:
             time.sleep(3)
         self.counts["workers killed or stopped"] += 1
 
-    def signatures(self):
+    def damaged_signatures(self):
         """A damaged database, then a good one again."""
-        folder = self.postern.signatures
-        good = {file: file.read_bytes() for file in folder.iterdir()}
-        self.journal.fault("signatures", "damaged")
+        with self.locks["signatures"]:
+            folder = self.postern.signatures
+            good = {file: file.read_bytes() for file in folder.iterdir()}
+            self.journal.fault("signatures", "damaged")
+            for file in good:
+                replace(file, b"\x00 not a database \n" * 5)
+            time.sleep(2)
+            for file, content in good.items():
+                replace(file, content)
+            self.journal.fault("signatures", "good again")
         self.counts["signatures damaged"] += 1
-        for file in good:
-            replace(file, b"\x00 not a database \n" * 5)
-        time.sleep(2)
-        for file, content in good.items():
-            replace(file, content)
-        self.journal.fault("signatures", "good again")
+
+    def new_signatures(self):
+        """A good database that knows more. When it is loaded, its malware is sent."""
+        with self.locks["scanner-2"], self.locks["scanner"], self.locks["signatures"]:
+            number = self.counts["signatures replaced"] = self.counts["signatures replaced"] + 1
+            body = f"Very-new-malware-{number}."
+            row = f"Postern.Chaos.{number}:0:*:{body.encode().hex()}\n"
+            size = Path(self.postern.named("scanner").log).stat().st_size
+            replace(self.postern.signatures / "chaos.ndb", row.encode())
+            self.journal.fault("signatures", "new ones")
+            wait_for(lambda: self.postern.has_loaded(size), 30, "new signatures loaded")
+            self.journal.fault("signatures", "the new ones are loaded")
+            time.sleep(1)
+            self.postern.malware = body
 
     def destination_down(self):
         with self.locks["destination"], self.span("destination down"):
@@ -200,14 +217,30 @@ class Faults:
             ballast.unlink()
         self.counts["disk full"] += 1
 
+    def dns_lies(self, lie):
+        """One domain follows its MX meanwhile."""
+        with self.locks["dns"], self.span(f"DNS lies: {lie}"):
+            self.postern.stop_dns()
+            self.postern.start_liar(lie)
+            try:
+                if lie != "foreign":
+                    self.postern.unroute()
+                self.pause(2, 4)
+            finally:
+                self.postern.route_all()
+                self.postern.stop_liar()
+                self.postern.restart_dns()
+        self.counts["DNS lies"] += 1
+
     def damaged_records(self):
-        """What can't be decoded, in each topic of the stream."""
-        for topic in ("mail.accepted.urgent", "mail.cleared.urgent",
-                      "mail.outbound.default.urgent"):
-            for value in (b"\xff" * 40, b"\x08\x63", b"\x0a\x7f\x01"):
-                self.postern.inject(topic, value)
-                self.counts["records damaged"] += 1
-        self.journal.fault("records", "damaged ones in each topic")
+        """What can't be decoded, in every topic."""
+        def note(topic, ident):
+            self.journal.damage(topic, ident)
+            self.counts["damaged records"] += 1
+        # Whoever puts them there needs the disk, or the broker, himself.
+        with self.locks["disk"], self.locks["broker"]:
+            self.journal.fault("records", "damaged ones in each topic")
+            damage(self.postern.topics(), note)
 
     def broker_restart(self):
         with self.locks["broker"], self.span("broker restart"):
@@ -216,12 +249,32 @@ class Faults:
             kafka("start", self.postern.broker)
         self.counts["broker restarts"] += 1
 
+    def broker_kill(self):
+        with self.locks["broker"], self.span("broker killed"):
+            self.postern.kill_broker()
+            self.journal.kill("broker", "with SIGKILL")
+            self.pause(0, 2)
+            kafka("start", self.postern.broker)
+        self.counts["broker SIGKILL"] += 1
+
+    def broker_stop_and_go(self):
+        with self.locks["broker"], self.span("broker is stopped"):
+            os.kill(self.postern.broker_pid(), signal.SIGSTOP)
+            self.pause(1, 8)
+            os.kill(self.postern.broker_pid(), signal.SIGCONT)
+        self.counts["broker SIGSTOP"] += 1
+
     def redis_kill(self):
         with self.locks["redis"], self.span("redis away"):
             self.kill_now(self.postern.redis, "with SIGKILL")
             self.pause(0.5, 2)
             self.postern.redis.start()
             time.sleep(1)
+
+    def redis_flush(self):
+        with self.locks["redis"], self.span("redis flushed"):
+            self.journal.recall(record.in_redis(self.postern.redis_where, must_flush=True))
+        self.counts["redis flushed"] += 1
 
     # --- the list ---------------------------------------------------------------------------
 
@@ -232,14 +285,14 @@ class Faults:
             rows += [(f"kill {service}", lambda s=service: self.kill(s)),
                      (f"stop {service}", lambda s=service: self.stop_and_go(s)),
                      (f"drain {service}", lambda s=service: self.drain(s))]
-            if service != "smtp-gateway":
-                rows += [(f"a second {service}", lambda s=service: self.copy_comes(s))]
+            rows += [(f"a second {service}", lambda s=service: self.copy_comes(s))]
             rows += [(f"kill {service} at {point}",
                       lambda s=service, p=point: self.kill_at(s, p))
                      for point in POINTS[service]
                      if self.postern.is_local() or not point.startswith("local.")]
         rows += [("kill the workers", self.workers),
-                 ("damage the signatures", self.signatures),
+                 ("damage the signatures", self.damaged_signatures),
+                 ("new signatures", self.new_signatures),
                  ("destination down", self.destination_down),
                  ("rspamd down", self.rspamd_down),
                  ("DNS down", self.dns_down),
@@ -251,10 +304,14 @@ class Faults:
                                     ("slow", "slow:1"), ("late", "late:1"))]
         rows += [(f"rspamd: {mood}", lambda m=mood: self.rspamd_mood(m))
                  for mood in ("slow", "rubbish", "error", "cut")]
+        rows += [(f"DNS lies: {lie}", lambda w=lie: self.dns_lies(w))
+                 for lie in ("nxdomain", "servfail", "garbage", "id", "foreign")]
         if self.postern.is_local():
             rows += [("disk full", self.disk_full)] if self.postern.disk else []
         else:
-            rows += [("broker restart", self.broker_restart), ("redis killed", self.redis_kill)]
+            rows += [("broker restart", self.broker_restart), ("broker killed", self.broker_kill),
+                     ("broker stopped", self.broker_stop_and_go),
+                     ("redis killed", self.redis_kill), ("redis flushed", self.redis_flush)]
         return rows
 
 
@@ -295,10 +352,3 @@ def fill(ballast, folder):
 
 def kafka(verb, folder):
     subprocess.run([ROOT / "tools/kafka", verb, folder], check=True, stdout=subprocess.DEVNULL)
-
-
-def inject_local(bus_folder, topic, value):
-    """Puts a raw record into a topic of the local engine, behind its back."""
-    with sqlite3.connect(Path(bus_folder) / f"{topic}.db", timeout=10) as database:
-        database.execute("INSERT INTO record (time, due, key, value) VALUES (?, 0, ?, ?)",
-                         (int(time.time() * 1000), b"chaos/0", value))

@@ -3,7 +3,8 @@
 
 A driver writes down each submission before it is sent and its answer after (acknowledged, refused,
 unknown). The destination writes down every copy before it answers. Final states are read from the
-public events. check() joins the three, for each recipient of each submission.
+public events. check() joins the three, for each recipient of each submission, and looks up in the
+sender's delivery record whether a copy too many was one that it could have known of.
 """
 import collections
 import hashlib
@@ -13,11 +14,18 @@ import time
 from pathlib import Path
 
 FINAL = {"delivered", "bounced", "expired", "held", "discarded", "dead"}
-KINDS = ("lost", "duplicate", "altered", "unsigned", "unscanned", "two-states", "stuck")
+KINDS = ("lost", "duplicate", "altered", "unsigned", "unscanned", "misdirected", "two-states",
+         "stuck")
 # An answer of the destination reaches the sender's record within this time, where neither is
 # stopped or killed.
 ANSWER_US = 3_000_000
 EARLY_US = 50_000
+# The sender tries to find Redis again at least this often.
+RECONNECT_US = 6_000_000
+# That a name is not there is good for a second and kept for another.
+NEGATIVE_US = 3_000_000
+# What makes Postern take a message a second time.
+REPEATS = ("killed: ", "SIGTERM: ", "comes: ", "broker ")
 
 
 class Journal:
@@ -28,6 +36,8 @@ class Journal:
         self.faults = []
         self.kills = []  # (at_us, process)
         self.spans = []  # [from_us, to_us, what]: stopped, away, without room
+        self.damaged = []  # (at_us, topic, id): records that a stage must find
+        self.notes = collections.defaultdict(set)  # (id, recipient): times of the record's notes
 
     def write(self, **entry):
         entry["at_us"] = time.time_ns() // 1000
@@ -55,6 +65,14 @@ class Journal:
     def kill(self, process, how):
         self.kills.append((self.fault("killed", f"{process} {how}"), process))
 
+    def damage(self, topic, ident):
+        self.damaged.append((self.write(event="damaged", topic=topic, id=ident), topic, ident))
+
+    def recall(self, notes):
+        """What the delivery record holds; it may be gone afterwards."""
+        for key, times in notes.items():
+            self.notes[key].update(times)
+
     def begin(self, what):
         """A time in which answers don't come through, or records can't be kept."""
         span = [self.write(event="begin", name=what), float("inf"), what]
@@ -69,6 +87,9 @@ class Journal:
     def has_span(self, what, from_us, to_us):
         return any(span[2].startswith(what) and span[0] <= to_us and span[1] >= from_us
                    for span in self.spans)
+
+    def may_repeat(self, from_us, to_us):
+        return any(from_us <= at <= to_us and what.startswith(REPEATS) for at, what in self.faults)
 
 
 class Violation:
@@ -85,6 +106,16 @@ class Violation:
         return "\n".join(lines)
 
 
+class Seen:
+    """What there is to be joined with the journal."""
+
+    def __init__(self, arrivals, events, quarantine, foreign, bad_signatures):
+        self.arrivals, self.events = arrivals, events
+        self.quarantine = quarantine          # ids
+        self.foreign = foreign                # arrivals at a place where lies lead to
+        self.bad_signatures = bad_signatures  # {file: what is wrong}, of a sample
+
+
 class Verdict:
     def __init__(self):
         self.violations = []
@@ -99,7 +130,10 @@ class Verdict:
                  f"{count['refused']} refused for now, {count['unknown']} without an answer",
                  f"{count['copies']} copies arrived for {count['recipients']} recipients of what "
                  f"was acknowledged; {count['held']} held, {count['closed']} of them because "
-                 "they could not be inspected"]
+                 f"they could not be inspected; {count['bounced']} bounced where the DNS said that "
+                 "there is no such domain",
+                 f"{count['verified']} copies' signatures verified by dkimpy; {count['dead']} of "
+                 f"{count['damaged']} damaged records told in the dead-letter topic"]
         for name in KINDS:
             told = "unexplained duplicates" if name == "duplicate" else name
             lines.append(f"  {told} {kinds[name]}")
@@ -124,10 +158,11 @@ def timeline(submission, arrivals, events, faults):
     return rows + [(at, f"FAULT {text}") for at, text in faults if first <= at <= last]
 
 
-def check(journal, arrivals, events):
+def check(journal, seen):
     """The verdict. A submission whose answer never came may have been taken or not: it must not
     arrive twice."""
     verdict = Verdict()
+    arrivals, events = seen.arrivals, seen.events
     by_token, by_id = collections.defaultdict(list), collections.defaultdict(list)
     id_of = {}
     for arrival in sorted(arrivals, key=lambda arrival: arrival["time_us"]):
@@ -136,21 +171,44 @@ def check(journal, arrivals, events):
     for event in events:
         by_id[event.get("message_id")].append(event)
     for token, submission in journal.submissions.items():
-        own = by_id.get(submission.get("id") or id_of.get(token), [])
+        ident = submission.get("id") or id_of.get(token)
+        own = by_id.get(ident, [])
         verdict.counts["submitted"] += 1
         verdict.counts[submission["result"]] += 1
-        found = list(judge_content(submission, by_token[token]))
+        found = list(judge_content(submission, by_token[token], seen.bad_signatures))
+        if not seen.quarantine.issuperset(e["message_id"] for e in own if e["kind"] == "held"):
+            found.append(("lost", "held, and not in the quarantine"))
         for recipient in submission["recipients"]:
-            found += Case(journal, submission, recipient, by_token[token], own).judge(
-                verdict.counts)
+            found += Case(journal, submission, recipient, by_token[token], own,
+                          journal.notes.get((ident, recipient), ())).judge(verdict.counts)
         for kind, detail in found:
             verdict.violations.append(Violation(
                 kind, submission, detail,
                 timeline(submission, by_token[token], own, journal.faults)))
+    judge_damaged(journal, by_id, verdict)
+    for arrival in seen.foreign:
+        verdict.violations.append(Violation(
+            "misdirected", {"token": arrival["message_id"], "kind": "?", "at_us": 0},
+            f"given to a foreign server for {arrival['recipients']}, which can't show the "
+            "certificate that the route asks for", []))
     return verdict
 
 
-def judge_content(submission, arrivals):
+def judge_damaged(journal, by_id, verdict):
+    """A record that can't be read is put away where an operator finds it."""
+    for at, topic, ident in journal.damaged:
+        own = by_id.get(ident, [])
+        is_told = any(event["kind"] == "dead" for event in own)
+        verdict.counts["damaged"] += 1
+        verdict.counts["dead"] += is_told
+        if not is_told:
+            case = {"token": topic, "kind": "damaged record", "id": ident, "at_us": at}
+            verdict.violations.append(Violation(
+                "lost", case, "not told in the dead-letter topic",
+                timeline({**case, "result": ""}, [], own, journal.faults)))
+
+
+def judge_content(submission, arrivals, bad_signatures):
     for arrival in arrivals:
         content = Path(arrival["file"]).read_bytes()
         own = content[-submission["size"]:]
@@ -158,6 +216,8 @@ def judge_content(submission, arrivals):
             yield "altered", "what arrived is not what was submitted"
         if not arrival["signatures"]:
             yield "unsigned", "no DKIM-Signature"
+        if arrival["file"] in bad_signatures:
+            yield "unsigned", f"dkimpy says: {bad_signatures[arrival['file']]}"
         if not set(arrival["recipients"]) <= set(submission["recipients"]):
             yield "altered", f"for {arrival['recipients']}, who were not asked for"
 
@@ -165,7 +225,8 @@ def judge_content(submission, arrivals):
 class Case:
     """One recipient of one submission."""
 
-    def __init__(self, journal, submission, recipient, arrivals, events):
+    def __init__(self, journal, submission, recipient, arrivals, events, notes):
+        self.notes = notes
         self.journal, self.submission, self.recipient = journal, submission, recipient
         self.copies = [a for a in arrivals if recipient in a["recipients"]]
         self.events = [e for e in events if e.get("recipient") in (None, "", recipient)]
@@ -196,6 +257,8 @@ class Case:
             moved = {e["kind"] for e in self.events} - {"accepted"}
             yield ("stuck" if moved else "lost"), (
                 f"acknowledged, without a final state for {name}; {len(self.copies)} copies")
+        elif self.states == {"bounced"} and self.is_told_not_to_exist():
+            counts["bounced"] += 1
         elif self.states & {"bounced", "expired", "discarded", "dead"}:
             yield "lost", f"{sorted(self.states)} for {name}, which nobody asked for"
         elif self.states == {"held"}:
@@ -207,6 +270,13 @@ class Case:
             yield "unscanned", f"{sorted(self.states)}, and it should be held"
         elif clean and not self.copies:
             yield "lost", f"acknowledged, never arrived for {name}"
+
+    def is_told_not_to_exist(self):
+        """RFC 5321 5.1: a domain that the DNS says is not there is an error for good."""
+        event = next(e for e in self.events if e["kind"] == "bounced")
+        return (event.get("reply", {}).get("enhanced") == "5.1.2" and
+                self.journal.has_span("DNS lies: nxdomain", event["time_us"] - NEGATIVE_US,
+                                      event["time_us"]))
 
     def judge_hold(self):
         """A clean message may be held where its inspection was made to fail."""
@@ -231,16 +301,24 @@ class Case:
         from_us, again_us = copy["time_us"] - EARLY_US, later["time_us"]
         if not copy["answered"]:
             return "cut after the end of the data"
-        # Told only after it was recorded.
-        if any(kind == "delivered" and from_us <= at < again_us for kind, at in self.finals):
-            return None
+        # Told only after it was recorded. A note has the time of the remote 250.
+        told = [at for kind, at in self.finals if kind == "delivered"]
+        if any(from_us <= at < again_us for at in (*told, *self.notes)):
+            return self.explain_in_spite_of_record(from_us, again_us)
         for at, process in self.journal.kills:
             if from_us <= at <= again_us and process in ("sender", "sender-2", "inbox"):
                 late_us = at - copy["time_us"] - self.blocked_us(copy["time_us"], at)
                 if late_us <= ANSWER_US:
                     return f"killed before the record of it ({process})"
-        if self.journal.has_span("redis", from_us, again_us):
-            return "the record was away"
+        return None
+
+    def explain_in_spite_of_record(self, from_us, again_us):
+        """Without its record the sender can't know a repeat, which has a reason of its own."""
+        if self.journal.may_repeat(self.submission["at_us"], again_us):
+            if self.journal.has_span("redis flushed", from_us, again_us):
+                return "the record was flushed"
+            if self.journal.has_span("redis away", from_us - RECONNECT_US, again_us):
+                return "the record was away"
         return None
 
     def blocked_us(self, from_us, to_us):

@@ -2,8 +2,11 @@
 """What the faults are done to: a Postern of the chaos build with its destination, and the clients
 that submit to it."""
 import json
+import os
 import random
+import re
 import shutil
+import signal
 import smtplib
 import subprocess
 import sys
@@ -12,13 +15,23 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pipeline"))
-from faults import SERVICES, inject_local  # noqa: E402
-from postern import ROOT, Postern, free_port, mail, wait_for  # noqa: E402
+import record  # noqa: E402
+from damage import KafkaTopics, LocalTopics  # noqa: E402
+from faults import SERVICES  # noqa: E402
+from postern import APP, DOMAIN, ROOT, Postern, free_port, mail, wait_for  # noqa: E402
 
 BIN = ROOT / "build/chaos/bin"
 CARD = "4111 1111 1111 1111"
 # Must be held: what DLP finds, and what ends or stops the worker that looks at it.
-BAD = ("card",) * 12 + ("crash", "bomb", "hang")
+BAD = ("card",) * 8 + ("malware",) * 4 + ("crash", "bomb", "hang")
+KEYS = 2  # of the domain: each mail has as many signatures
+APPS = ("news", "shop", "shop", "desk")
+HOST = "mx.customer.example"  # its address is in the DNS
+FOREIGN = "127.0.0.66"        # where lies lead to
+DOMAINS = [f"customer{n}.example" for n in range(7)]
+# The first two by name and with TLS verified; the last has no route while the DNS lies.
+UNROUTED = DOMAINS[-1]
+ROUTE = "kind: route\ndomain: {domain}\nhost: {host}\nport: {port}\n{more}---\n"
 
 
 class Target(Postern):
@@ -37,11 +50,58 @@ class Target(Postern):
         self.settings["POSTERN_SCANNER_TIMEOUT"] = "2s"
         self.settings["POSTERN_SCANNER_MEMORY"] = "64M"
         self.rules_file = self.folder / "rules.json"
+        self.malware = ""  # what the newest signatures know besides
+        self.more_ports = [free_port(), free_port()]  # of a second gateway
+        self.liar = None
         self.signatures = self.folder / "signatures"
         shutil.copytree(ROOT / "tests/fixtures/signatures", self.signatures)
         self.set_rules({})
         self.mood = self.folder / "rspamd.mood"
         self.start_rspamd()
+
+    def prepare(self):
+        tls = self.folder / "destination"
+        tls.mkdir()
+        certificate = make_certificate(tls, HOST)
+        self.destination_args = ["--certificate", certificate[0], "--key", certificate[1]]
+        self.settings["POSTERN_SENDER_CA_FILE"] = str(certificate[0])
+        super().prepare()
+        self.posternctl("apply", "-f", "-", stdin=APP.format(name="desk", lane="normal",
+                                                             domain=DOMAIN))
+        self.secrets["desk"] = self.credential("desk")
+        self.route_all()
+        self.posternctl("delete", "route", "*")
+        # Where a lie leads to somebody takes all he gets.
+        self.foreign_journal = self.folder / "foreign.jsonl"
+        self.spawn("foreign", ["/usr/bin/python3", ROOT / "tests/pipeline/destination.py", "--host",
+                               FOREIGN, "--port", self.inbox_port, "--journal",
+                               self.foreign_journal])
+
+    def start_dns(self, zones):
+        """Answers are not kept for long, so that what becomes of the DNS is felt."""
+        zones = {zone: ["$TTL 1", *lines] for zone, lines in zones.items()}
+        zones[HOST.partition(".")[2]] = ["$TTL 1", f"{HOST}. IN A 127.0.0.1"]
+        super().start_dns(zones)
+
+    def route_all(self):
+        rows = [ROUTE.format(domain=domain, port=self.inbox_port, host=HOST, more="tls: verified\n")
+                if n < 2 else
+                ROUTE.format(domain=domain, port=self.inbox_port, host="127.0.0.1", more="")
+                for n, domain in enumerate(DOMAINS)]
+        wait_for(lambda: self.posternctl("apply", "-f", "-", stdin="".join(rows),
+                                         check=False).returncode == 0, 60, "routes")
+
+    def unroute(self):
+        self.posternctl("delete", "route", UNROUTED)
+
+    def foreign_arrivals(self):
+        if not self.foreign_journal.exists():
+            return []
+        return [json.loads(line) for line in self.foreign_journal.read_text().splitlines()]
+
+    def connect(self, app="shop", port=None):
+        """To either gateway; the second is there at times."""
+        return super().connect(app, random.choice((self.port, self.more_ports[0])))
 
     def start_rspamd(self):
         port = free_port()
@@ -58,7 +118,24 @@ class Target(Postern):
         """With the local bus where it is kept if nothing is set: on the same disk."""
         if self.is_local():
             return f"sqlite:{self.bus.partition(':')[2]}/deliveries.db"
-        return super().record()
+        where = super().record()
+        self.redis_where = where.partition(":")[2]
+        return where
+
+    def notes(self):
+        """What the delivery record holds now."""
+        if self.is_local():
+            return record.in_sqlite(self.record().partition(":")[2])
+        return record.in_redis(self.redis_where)
+
+    def has_loaded(self, since):
+        """Has the scanner said, after that place in its log, that it works with all the rows that
+        are in the folder? Its copy is not there."""
+        rows = sum(len(file.read_text().splitlines()) for file in self.signatures.iterdir())
+        with open(self.named("scanner").log, "rb") as log:
+            log.seek(since)
+            found = re.findall(rb'"workers can be started".*"signatures":(\d+)', log.read())
+        return bool(found) and int(found[-1]) == rows
 
     def named(self, name):
         return next(process for process in self.processes if process.name == name)
@@ -80,8 +157,12 @@ class Target(Postern):
         if copy:
             copy.start()
             return copy
+        prefix = f"POSTERN_{service.rpartition('-')[2].upper()}_"
         own = {key[len("POSTERN_"):]: value for key, value in first.env.items()
-               if key.startswith(f"POSTERN_{service.upper()}_")}
+               if key.startswith(prefix)}
+        if service == "smtp-gateway":
+            for key, port in zip(("GATEWAY_SUBMISSION", "GATEWAY_SUBMISSIONS"), self.more_ports):
+                own[key] = f"127.0.0.1:{port}"
         return self.service(service, name, **own)
 
     def set_rules(self, rules):
@@ -103,20 +184,42 @@ class Target(Postern):
         wait_for(lambda: subprocess.run(["/usr/sbin/nsd", "-c", config],
                                         capture_output=True).returncode == 0, 10, "nsd")
 
-    def inject(self, topic, value):
+    def start_liar(self, lie):
+        self.liar = self.spawn("liar", ["/usr/bin/python3", ROOT / "tests/chaos/liar.py",
+                                        self.dns_port, lie])
+
+    def stop_liar(self):
+        if self.liar:
+            self.liar.stop()
+            self.processes.remove(self.liar)
+            self.liar = None
+
+    def broker_pid(self):
+        return int((self.broker / "pid").read_text())
+
+    def kill_broker(self):
+        """As tools/kafka stop, at once."""
+        pid = self.broker_pid()
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not is_running(pid), 10, "death of the broker")
+
+    def topics(self):
         where = self.bus.partition(":")[2]
-        if self.is_local():
-            inject_local(where, topic, value)
-            return
-        file = self.folder / "damaged"
-        file.write_bytes(value)
-        subprocess.run(["kcat", "-P", "-b", where, "-t", topic, "-k", "chaos/0", file], check=True)
+        return LocalTopics(where) if self.is_local() else KafkaTopics(where, self.folder)
 
     def events(self, message_id=None):
         if message_id:
             return super().events(message_id)
-        out = self.posternctl("events", "--json", "--since", "7d", check=False).stdout
-        return [json.loads(line) for line in out.splitlines()]
+        return self.listed("events", "--since", "7d")
+
+    def quarantine(self):
+        return {row["id"] for row in self.listed("quarantine", "list")}
+
+    def listed(self, *args):
+        done = self.posternctl(*args, "--json", check=False)
+        if done.returncode:
+            raise RuntimeError(f"posternctl {' '.join(args)}: {done.stderr}")
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
     def heal(self):
         self.set_rules({})
@@ -127,6 +230,8 @@ class Target(Postern):
                 process.start()
         for service in SERVICES:
             self.revive(self.named(service))
+        self.stop_liar()
+        self.route_all()
 
     def stop(self):
         super().stop()
@@ -146,6 +251,22 @@ def mount(folder):
             print("no file system of its own for the bus: the disk is not filled")
             return None
     return disk
+
+
+def make_certificate(folder, name):
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj",
+                    f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
+                    "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return certificate, key
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 class Drivers:
@@ -169,11 +290,14 @@ class Drivers:
             size = int(200 * (200 ** self.random.random()))
             count = 3 if self.random.random() < 0.1 else 1
         token = f"chaos-{serial}"
-        recipients = [f"r{serial}-{n}@customer{serial % 7}.example" for n in range(count)]
+        recipients = [f"r{serial}-{n}@{DOMAINS[serial % 7]}" for n in range(count)]
         if dice < self.bad:
             kind = BAD[int(dice / self.bad * len(BAD))]
-            extra = "" if kind == "card" else f"X-Chaos: {kind}\r\n"
-            return token, kind, recipients, mail(token, f"Paid with {CARD}.", extra=extra)
+            if kind == "malware" and not self.target.malware:
+                kind = "card"
+            text = self.target.malware if kind == "malware" else f"Paid with {CARD}."
+            extra = f"X-Chaos: {kind}\r\n" if kind in ("crash", "bomb", "hang") else ""
+            return token, kind, recipients, mail(token, text, extra=extra)
         return token, "clean", recipients, mail(token, ("x" * 70 + "\r\n") * (size // 72 + 1))
 
     def connect(self, app):
@@ -187,7 +311,7 @@ class Drivers:
     def run(self, number):
         client = None
         while not self.is_over.wait(self.pause):
-            client = client or self.connect("shop" if number % 2 else "news")
+            client = client or self.connect(APPS[number % len(APPS)])
             if client and not self.submit(client):
                 client.close()
                 client = None

@@ -53,7 +53,7 @@ class Postern(Stack):
     def __init__(self, folder, bus, bin_folder=None):
         super().__init__(folder, bin_folder, bus)
         self.signatures = ROOT / "tests/fixtures/signatures"
-        self.rules_file = None
+        self.rules_file, self.destination_args = None, []
         self.inbox_port, self.port, self.tls_port = (free_port() for _ in range(3))
         self.journal_file = self.folder / "inbox.jsonl"
         self.secrets = {}
@@ -69,7 +69,8 @@ class Postern(Stack):
         self.destination = self.spawn("inbox", [
             "/usr/bin/python3", ROOT / "tests/pipeline/destination.py", "--port",
             self.inbox_port, "--journal", self.journal_file, "--store",
-            self.folder / "inbox"] + (["--rules", self.rules_file] if self.rules_file else []))
+            self.folder / "inbox"] + (["--rules", self.rules_file] if self.rules_file else [])
+            + self.destination_args)
         self.posternctl("apply", "-f", "-", stdin=OBJECTS.format(port=self.inbox_port))
         for app in ("shop", "news"):
             self.secrets[app] = self.credential(app)
@@ -96,9 +97,9 @@ class Postern(Stack):
 
     # --- the client ----------------------------------------------------------------------
 
-    def connect(self, app="shop"):
+    def connect(self, app="shop", port=None):
         context = ssl.create_default_context(cafile=self.folder / "tls/certificate.pem")
-        client = smtplib.SMTP("localhost", self.port, timeout=60)
+        client = smtplib.SMTP("localhost", port or self.port, timeout=60)
         client.starttls(context=context)
         client.login(app, self.secrets[app])
         return client

@@ -384,6 +384,24 @@ START_TEST(a_domain_has_its_mail_hosts)
 }
 END_TEST
 
+START_TEST(a_domain_that_was_missing_is_found_soon_after_it_is_published)
+{
+	char command[512];
+	find("new.example.test");
+	ck_assert_str_eq(net.why.enhanced, "5.1.2");
+	snprintf(command, sizeof(command),
+		"echo 'new MX 10 mx1' >> %s/example.test.zone; tools/nsd reload %s",
+		folder, folder);
+	ck_assert_int_eq(system(command), 0);
+	/* Its absence was good for a second (SOA), and is remembered for another. */
+	for (int i = 0; i < 40 && net.why.code; i++) {
+		usleep(100000);
+		find("new.example.test");
+	}
+	ck_assert_str_eq(net.hosts, "mx1.example.test ");
+}
+END_TEST
+
 START_TEST(domains_with_the_same_hosts_are_one_destination)
 {
 	char key[256];
@@ -510,6 +528,8 @@ Suite *route_suite(void)
 	tcase_add_unchecked_fixture(served, start_server, stop_server);
 	tcase_add_checked_fixture(served, set_up, tear_down);
 	tcase_add_loop_test(served, a_domain_has_its_mail_hosts, 0, ROWS(domains));
+	tcase_add_test(
+		served, a_domain_that_was_missing_is_found_soon_after_it_is_published);
 	tcase_add_test(served, domains_with_the_same_hosts_are_one_destination);
 	tcase_add_test(served, a_written_route_comes_before_the_dns);
 	tcase_add_test(served, who_asks_at_the_same_time_is_answered_by_one_question);

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""Records that can't be decoded, put into any topic behind the services' backs."""
+import os
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+LANES = ("urgent", "normal", "bulk")
+STREAM = [f"{family}.{lane}" for family in ("mail.accepted", "mail.cleared",
+                                            "mail.outbound.default") for lane in LANES]
+OTHERS = ("mail.quarantine", "mail.events", "mail.dead", "control")
+# Field 1 is the version, one byte; field 2 an id.
+HEAD, ID = b"\x08\x01\x12\x24", slice(4, 40)
+# Parts of a large value that never was, as the Kafka engine marks them.
+HEADERS = ("postern-piece=rubbish", "postern-piece={id} 0 3", "postern-head=0 1 2",
+           "postern-head={id} 3 2000000", "postern-head={id} 9 5", "postern-attempt=many",
+           "postern-due=never", "postern-group=nobody")
+
+
+def new_id():
+    noise = os.urandom(10).hex()
+    return (f"{time.time_ns() // 1000000:012x}"[:8] + "-" + f"{time.time_ns() // 1000000:012x}"[8:]
+            + f"-7{noise[:3]}-8{noise[3:6]}-{noise[6:18]}")
+
+
+def damaged(real):
+    """(id, value): the id that the record still tells, "" if it tells none."""
+    yield "", b"\xff" * 40
+    yield "", b"\x08\x63"
+    yield "", b"\x0a\x7f\x01"
+    if real[:4] != HEAD:
+        return
+    for cut, version in ((len(real) * 6 // 10, b"\x01"), (len(real) - 1, b"\x01"),
+                         (len(real), b"\x63")):
+        ident = new_id()
+        whole = b"\x08" + version + real[2:4] + ident.encode() + real[40:]
+        yield ident, whole[:max(cut, 41)]
+
+
+class LocalTopics:
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    def open(self, topic):
+        return sqlite3.connect(f"file:{self.folder / topic}.db?mode=rw", uri=True, timeout=10)
+
+    def has(self, topic):
+        if not (self.folder / f"{topic}.db").exists():
+            return False
+        with self.open(topic) as database:
+            return bool(database.execute("PRAGMA table_info(record)").fetchall())
+
+    def newest(self, topic):
+        with self.open(topic) as database:
+            row = database.execute("SELECT value FROM record WHERE length(value) > 0 "
+                                   "ORDER BY id DESC LIMIT 1").fetchone()
+        return bytes(row[0]) if row else b""
+
+    def put(self, topic, key, value):
+        with self.open(topic) as database:
+            database.execute("INSERT INTO record (time, due, key, value) VALUES (?, 0, ?, ?)",
+                             (int(time.time() * 1000), key, value))
+
+
+class KafkaTopics:
+    def __init__(self, where, folder):
+        self.where, self.file = where, Path(folder) / "damaged"
+
+    def kcat(self, *args):
+        return subprocess.run(["kcat", "-q", "-b", self.where, *args], check=True, timeout=30,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+
+    def has(self, topic):
+        return f'"{topic}"'.encode() in self.kcat("-L", "-J")
+
+    def newest(self, topic):
+        return self.kcat("-C", "-t", topic, "-o", "-1", "-e", "-c", "1", "-f", "%s")
+
+    def put(self, topic, key, value, header=""):
+        self.file.write_bytes(value)
+        self.kcat("-P", "-t", topic, "-k", key.decode(), *(["-H", header] if header else []),
+                  str(self.file))
+
+    def put_marked(self, topic):
+        for header in HEADERS:
+            self.put(topic, b"chaos/0", b"\0" * 24, header.format(id=new_id()))
+
+
+def damage(topics, note):
+    """note(topic, id) is told of each record that a stage must find."""
+    for topic in (*STREAM, *OTHERS):
+        if not topics.has(topic):
+            continue
+        for ident, value in damaged(topics.newest(topic)):
+            key = "app/chaos" if topic == "control" else ident or "chaos/0"
+            topics.put(topic, key.encode(), value)
+            if ident and topic in STREAM:
+                note(topic, ident)
+        if hasattr(topics, "put_marked"):
+            topics.put_marked(topic)
