@@ -184,7 +184,14 @@ static void on_patience(void *with)
 static void on_pulse(void *with)
 {
 	struct life *life = with;
-	struct fault why = { 0 };
+	struct fault why = { 0 }, last = { 0 };
+	unsigned losses = bus_losses(life->process.bus, &last);
+	metric_add(metric_counter("postern_bus_losses_total", NULL,
+			   "Records found damaged, or gone before they were taken."),
+		losses);
+	if (losses)
+		log_error(log_of(life), "records are damaged or gone",
+			NUMBER("records", losses), FIELD("last", last.text));
 	bool is_healthy = bus_is_healthy(life->process.bus, &why);
 	metric_set(metric_gauge("postern_bus_healthy", NULL,
 			   "1 while the bus answers, else 0."),

@@ -33,6 +33,11 @@ bool bus_is_healthy(struct bus *bus, struct fault *why)
 	return bus->engine->is_healthy(bus, why);
 }
 
+unsigned bus_losses(struct bus *bus, struct fault *ret_last)
+{
+	return bus->engine->losses ? bus->engine->losses(bus, ret_last) : 0;
+}
+
 void bus_publish(struct bus *bus, const struct bus_record *record,
 	bus_published *published, void *with)
 {

@@ -46,6 +46,9 @@ struct bus *bus_open(
 void bus_close(struct bus *bus);
 /* Did the engine's store or broker answer lately? `why` as FAULT_TEMPORARY otherwise. */
 bool bus_is_healthy(struct bus *bus, struct fault *why);
+/* Records that were found damaged, or gone before they were taken, since the last call:
+ * how many, and what is to be said of the last. The bus works on. */
+unsigned bus_losses(struct bus *bus, struct fault *ret_last);
 
 struct bus_record {
 	const char *topic;

@@ -32,7 +32,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import dkim_sample  # noqa: E402
 from faults import Faults  # noqa: E402
-from journal import FINAL, KINDS, Journal, Seen, check  # noqa: E402
+from journal import FINAL, KINDS, Journal, Seen, Violation, check  # noqa: E402
 from target import KEYS, Drivers, Target  # noqa: E402
 
 # Each rule that can be broken: what must be seen then, and the faults under which it shows.
@@ -58,6 +58,7 @@ class Chaos:
         self.folder = Path(tempfile.mkdtemp(prefix="postern-chaos-"))
         self.journal = Journal(self.folder / "journal.jsonl")
         self.target = Target(self.folder / "postern", args.bus, args.broken)
+        self.late = []  # what did not come back in time
 
     def run(self):
         with self.target as target:
@@ -82,6 +83,10 @@ class Chaos:
         verdict = check(self.journal, Seen(arrivals, target.events(), target.quarantine(),
                                            target.foreign_arrivals(), bad))
         verdict.counts["verified"] = count - len(bad)
+        for at, name, why in self.late:
+            verdict.violations.append(Violation(
+                "stuck", {"token": name, "kind": "fault", "at_us": at}, str(why),
+                [row for row in self.journal.faults if at - 70_000_000 <= row[0] <= at]))
         return verdict
 
     def chosen(self):
@@ -130,7 +135,9 @@ class Chaos:
             call()
         except (OSError, RuntimeError, TimeoutError, subprocess.SubprocessError) as why:
             print(f"           {name}: {why}", flush=True)
-            self.journal.fault("not injected", f"{name}: {why}")
+            at = self.journal.fault("not injected", f"{name}: {why}")
+            if isinstance(why, TimeoutError):
+                self.late.append((at, name, why))
 
     def drain(self):
         """Until every acknowledged message has its final state, or nothing moves any more."""

@@ -13,7 +13,6 @@ enum {
 	PROBE_MS = 2000,       /* its patience */
 	SILENCE_MS = 10000,    /* without an answer: not healthy */
 	REFUSED_MS = 30000,    /* since the last publish failed and none was durable */
-	LOSS_SHOWS_MS = 60000,
 };
 
 void kafka_note_answer(struct kafka *kafka)
@@ -36,7 +35,17 @@ void kafka_note_loss(struct kafka *kafka, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(kafka->loss, sizeof(kafka->loss), format, args);
 	va_end(args);
-	kafka->lost_ms = clock_monotonic_ms();
+	kafka->losses++;
+}
+
+unsigned kafka_losses(struct bus *bus, struct fault *ret_last)
+{
+	struct kafka *kafka = (struct kafka *)bus;
+	unsigned losses = kafka->losses;
+	kafka->losses = 0;
+	if (losses)
+		fault_permanent(ret_last, "%s", kafka->loss);
+	return losses;
 }
 
 bool kafka_is_healthy(struct bus *bus, struct fault *why)
@@ -49,8 +58,6 @@ bool kafka_is_healthy(struct bus *bus, struct fault *why)
 		return fault_temporary(why, "Kafka at %s: %s", kafka->brokers, error);
 	if (kafka->refused_ms && now_ms - kafka->refused_ms < REFUSED_MS)
 		return fault_temporary(why, "Kafka at %s: %s", kafka->brokers, error);
-	if (kafka->lost_ms && now_ms - kafka->lost_ms < LOSS_SHOWS_MS)
-		return fault_temporary(why, "%s", kafka->loss);
 	return true;
 }
 

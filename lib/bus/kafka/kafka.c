@@ -138,6 +138,7 @@ const struct bus_engine kafka_engine = {
 	.open = open_kafka,
 	.close = close_kafka,
 	.is_healthy = kafka_is_healthy,
+	.losses = kafka_losses,
 	.publish = publish,
 	.subscribe = subscribe,
 	.settle = kafka_settle,

@@ -52,11 +52,12 @@ struct kafka {
 	struct kafka_mover *mover;
 
 	/* Health, on the monotonic clock; 0 = never. */
-	int64_t answered_ms, silent_ms, refused_ms, lost_ms;
+	int64_t answered_ms, silent_ms, refused_ms;
 	struct kafka_errand *probe;
 	struct listing *lists;
 	char error[256]; /* the last that was heard */
-	char loss[256];  /* the last loss that was noticed */
+	char loss[256];  /* the last that was noticed */
+	unsigned losses; /* not told of yet */
 };
 
 /* The broker answered one of us. */

@@ -52,16 +52,15 @@ static void refetched(void *with, bool is_whole)
 	struct kafka_delivery *delivery = with;
 	struct kafka_reader *reader = reader_of(delivery);
 	delivery->refetch = NULL;
-	if (is_whole) {
-		call_taker(reader, delivery);
-		if (reader->is_closed)
-			free(reader);
-		return;
-	}
-	kafka_note_loss(reader->kafka, "topic %s: record %d/%lld can't be put together",
-		delivery->delivery.topic, (int)delivery->record->partition,
-		(long long)delivery->record->offset);
-	kafka_reader_end(delivery, true);
+	/* Given as it is all the same: see give_damaged(). */
+	if (!is_whole)
+		kafka_note_loss(reader->kafka,
+			"topic %s: record %d/%lld can't be put together",
+			delivery->delivery.topic, (int)delivery->record->partition,
+			(long long)delivery->record->offset);
+	call_taker(reader, delivery);
+	if (reader->is_closed)
+		free(reader);
 }
 
 void kafka_reader_give(struct kafka_reader *reader, struct kafka_partition *partition,

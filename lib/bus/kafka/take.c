@@ -53,13 +53,22 @@ static enum outcome pass(struct kafka_partition *partition, struct kafka_record 
 	return PASSED;
 }
 
-static enum outcome drop_damaged(struct kafka_reader *reader,
+static enum outcome give(struct kafka_reader *reader, struct kafka_partition *partition,
+	struct kafka_record *record, bool is_complete)
+{
+	kafka_position_take(&partition->position, record->offset);
+	kafka_reader_give(reader, partition, record, is_complete);
+	return GIVEN;
+}
+
+/* As it is: what can't be read is the taker's to put away where an operator sees it. */
+static enum outcome give_damaged(struct kafka_reader *reader,
 	struct kafka_partition *partition, struct kafka_record *record)
 {
 	kafka_note_loss(reader->kafka, "topic %s: record %d/%lld can't be put together",
 		partition->lane->topic, (int)partition->number,
 		(long long)record->offset);
-	return pass(partition, record);
+	return give(reader, partition, record, true);
 }
 
 static enum outcome look_at(struct kafka_reader *reader,
@@ -69,7 +78,7 @@ static enum outcome look_at(struct kafka_reader *reader,
 	enum kafka_joined joined = KAFKA_JOINED;
 	check_offset(reader->kafka, partition, record->offset);
 	if (record->is_damaged)
-		return drop_damaged(reader, partition, record);
+		return give_damaged(reader, partition, record);
 	if (marks->form == KAFKA_PIECE) {
 		kafka_position_pass(&partition->position, record->offset);
 		kafka_joiner_keep(reader->joiner, record, clock_monotonic_ms());
@@ -82,10 +91,8 @@ static enum outcome look_at(struct kafka_reader *reader,
 	if (marks->form == KAFKA_HEAD)
 		joined = kafka_joiner_join(reader->joiner, record);
 	if (joined == KAFKA_DAMAGED)
-		return drop_damaged(reader, partition, record);
-	kafka_position_take(&partition->position, record->offset);
-	kafka_reader_give(reader, partition, record, joined == KAFKA_JOINED);
-	return GIVEN;
+		return give_damaged(reader, partition, record);
+	return give(reader, partition, record, joined == KAFKA_JOINED);
 }
 
 static enum outcome take_from(
