@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: MIT
 """make chaos: what survives. A black-box check in the manner of Jepsen.
 
-    tests/chaos/chaos.py                          all of it, in --duration 600 seconds: builds with a
-                                                  rule broken on purpose must be caught; power loss;
-                                                  faults on the local engine; faults on Kafka
-    tests/chaos/chaos.py --duration 180           the three minutes of .ci/run
-    tests/chaos/chaos.py --bus kafka              only faults, so long, on that engine
+    tests/chaos/chaos.py                all of it, in --duration 600 seconds: builds with a rule broken
+                                        on purpose must be caught; power loss; faults on both engines
+    tests/chaos/chaos.py --duration 180 the three minutes of .ci/run
+    tests/chaos/chaos.py --bus kafka    only faults, so long, on that engine
     tests/chaos/chaos.py --bus local --only kill,disk   whose name has one of these words
-    tests/chaos/chaos.py --broken early_250       one of the builds that must be caught
+    tests/chaos/chaos.py --broken early_250   one of the builds that must be caught
 
 Drivers submit while faults are injected, first each alone (some at a time where time is short),
 then overlapping at random; then all is healed, the pipeline drains, and the verdict joins what the
@@ -17,6 +16,7 @@ with 0 if there is none.
 """
 import argparse
 import collections
+import json
 import math
 import random
 import shutil
@@ -45,9 +45,10 @@ BROKEN = {
     "fail_open": (("unscanned",), ("kill scanner",)),
 }
 SHOWN = 20
+TRIES = 3  # whether a broken rule shows in so short a time is chance
 ALONE_S, ROUND_S = 2.2, 3.7  # that a fault takes on average, or some side by side
 # Besides the faults: start, drain and verdict.
-AROUND_S = {"local": 15, "kafka": 35}
+AROUND_S = 35
 OWN = ("broker", "redis", "disk")
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -106,7 +107,7 @@ class Chaos:
             rows.remove(row)
             rows.insert(place * 3, row)
         size = 1
-        if self.args.duration < ALONE_S * len(rows):
+        if not self.args.broken and self.args.duration < ALONE_S * len(rows):
             size = min(6, math.ceil(ROUND_S * len(rows) / self.args.duration))
         for first in range(0, len(rows), size):
             yield len(rows) - first, rows[first:first + size]
@@ -165,7 +166,7 @@ def report(chaos, verdict, args):
         print(f"… and {len(verdict.violations) - SHOWN} more violations")
     print(verdict)
     print("faults: " + counted(chaos.faults.counts))
-    if verdict.violations and not args.broken:
+    if args.keep or (verdict.violations and not args.broken):
         print(f"journals and logs are in {chaos.folder}", flush=True)
     else:
         shutil.rmtree(chaos.folder)
@@ -214,24 +215,41 @@ def prove(args):
     return is_good
 
 
+def summary(verdict, faults):
+    return {"kinds": verdict.kinds(), "counts": verdict.counts,
+            "kills": {name: count for name, count in faults.items() if "SIGKILL" in name}}
+
+
 def run_all(args):
-    """Within args.duration seconds in all."""
+    """Within args.duration seconds in all. The engines side by side: either is idle mostly."""
     until = time.monotonic() + args.duration
-    is_good, kinds, counts, kills = prove(args), *(collections.Counter() for _ in range(3))
-    for bus, share in (("local", 0.55), ("kafka", 1)):
-        left = until - time.monotonic()
-        own = argparse.Namespace(**vars(args))
-        own.bus, own.duration = bus, max(20, left * share - AROUND_S[bus])
-        is_clean, verdict, faults = run(own)
-        is_good &= is_clean
-        kinds.update(verdict.kinds())
-        counts.update(verdict.counts)
-        kills.update({name: count for name, count in faults.items() if "SIGKILL" in name})
-    print(f"\nchaos, seed {args.seed}, both engines: {counts['submitted']} messages submitted, "
-          f"{counts['acknowledged']} acknowledged; {sum(kills.values())} kills: {counted(kills)}")
+    is_good, total = prove(args), collections.defaultdict(collections.Counter)
+    seconds = max(20, until - time.monotonic() - AROUND_S)
+    with tempfile.TemporaryDirectory(prefix="postern-chaos-kafka-") as folder:
+        told = Path(folder) / "summary"
+        with open(f"{folder}/out", "w") as out:
+            kafka = subprocess.Popen(
+                [sys.executable, __file__, "--bus", "kafka", "--seed", str(args.seed), "--patience",
+                 str(args.patience), "--duration", str(seconds), "--summary", told],
+                text=True, stdout=out, stderr=subprocess.STDOUT)
+        try:
+            is_clean, verdict, faults = run(argparse.Namespace(
+                **{**vars(args), "bus": "local", "duration": seconds}))
+        finally:
+            is_good &= kafka.wait() == 0
+            print(Path(out.name).read_text(), end="", flush=True)
+        parts = [summary(verdict, faults)]
+        if told.exists():
+            parts.append(json.loads(told.read_text()))
+    for part in parts:
+        for name, counts in part.items():
+            total[name].update(counts)
+    kills, kinds, counts = total["kills"], total["kinds"], total["counts"]
+    print(f"\nchaos, seed {args.seed}, {len(parts)} engines: {counts['submitted']} messages "
+          f"submitted, {counts['acknowledged']} acknowledged; {sum(kills.values())} kills: {counted(kills)}")
     print(", ".join(f"{'unexplained duplicates' if kind == 'duplicate' else kind} {kinds[kind]}"
                     for kind in KINDS))
-    return is_good
+    return is_good and is_clean
 
 
 def main():
@@ -244,11 +262,21 @@ def main():
     parser.add_argument("--broken", choices=sorted(BROKEN))
     parser.add_argument("--patience", type=float, default=90,
                         help="seconds without progress after which the rest counts as stuck")
+    parser.add_argument("--summary", type=Path, help="file for the figures, as JSON")
+    parser.add_argument("--keep", action="store_true", help="keep journals and logs in any case")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if args.bus == "both" and (args.only or args.broken):
         args.bus = "local"
-    is_good = run_all(args) if args.bus == "both" else run(args)[0]
+    if args.bus == "both":
+        return 0 if run_all(args) else 1
+    for _ in range(TRIES if args.broken else 1):
+        is_good, verdict, faults = run(args)
+        if is_good:
+            break
+        args.seed += 1000
+    if args.summary:
+        args.summary.write_text(json.dumps(summary(verdict, faults)))
     return 0 if is_good else 1
 
 

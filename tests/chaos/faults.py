@@ -300,7 +300,8 @@ class Faults:
         rows += [(f"destination: {what}", lambda r=rule: self.destination_rule(r))
                  for what, rule in (("4xx", "defer:1"), ("no room", "full:1"), ("421", "busy:1"),
                                     ("cuts after the dot", "swallow:1"),
-                                    ("loses after the dot", "lose:1"), ("replies without end", "endless"),
+                                    ("loses after the dot", "lose:1"),
+                                    ("replies without end", "endless"),
                                     ("slow", "slow:1"), ("late", "late:1"))]
         rows += [(f"rspamd: {mood}", lambda m=mood: self.rspamd_mood(m))
                  for mood in ("slow", "rubbish", "error", "cut")]

@@ -25,7 +25,8 @@ RECONNECT_US = 6_000_000
 # That a name is not there is good for a second and kept for another.
 NEGATIVE_US = 3_000_000
 # What makes Postern take a message a second time.
-REPEATS = ("killed: ", "SIGTERM: ", "comes: ", "broker ")
+REPEATS = ("SIGTERM: ", "comes: ", "broker ", "killed: broker", "killed: smtp-gateway",
+           "killed: scanner", "killed: signer", "killed: sender")
 
 
 class Journal:
