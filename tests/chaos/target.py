@@ -236,7 +236,7 @@ class Target(Postern):
     def stop(self):
         super().stop()
         if self.disk:
-            subprocess.run(["umount", self.disk], check=False)
+            unmount(self.disk)
 
 
 def mount(folder):
@@ -251,6 +251,15 @@ def mount(folder):
             print("no file system of its own for the bus: the disk is not filled")
             return None
     return disk
+
+
+def unmount(disk):
+    """Whoever looks around on the machine may keep it busy for a moment."""
+    for _ in range(50):
+        if not subprocess.run(["umount", disk], capture_output=True).returncode:
+            return
+        time.sleep(0.1)
+    subprocess.run(["umount", "--lazy", disk], check=False)
 
 
 def make_certificate(folder, name):
