@@ -223,8 +223,7 @@ class Faults:
             self.postern.stop_dns()
             self.postern.start_liar(lie)
             try:
-                if lie != "foreign":
-                    self.postern.unroute()
+                self.postern.unroute()
                 self.pause(2, 4)
             finally:
                 self.postern.route_all()

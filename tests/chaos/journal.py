@@ -24,6 +24,8 @@ EARLY_US = 50_000
 RECONNECT_US = 6_000_000
 # That a name is not there is good for a second and kept for another.
 NEGATIVE_US = 3_000_000
+BELIEVED = {"5.1.2": "DNS lies: nxdomain", "5.4.4": "DNS lies: foreign"}
+UNROUTED = "customer6.example"  # has no route while the DNS lies, and follows its MX
 # What makes Postern take a message a second time.
 REPEATS = ("SIGTERM: ", "comes: ", "broker ", "killed: broker", "killed: smtp-gateway",
            "killed: scanner", "killed: signer", "killed: sender")
@@ -131,8 +133,8 @@ class Verdict:
                  f"{count['refused']} refused for now, {count['unknown']} without an answer",
                  f"{count['copies']} copies arrived for {count['recipients']} recipients of what "
                  f"was acknowledged; {count['held']} held, {count['closed']} of them because "
-                 f"they could not be inspected; {count['bounced']} bounced where the DNS said that "
-                 "there is no such domain",
+                 f"they could not be inspected; {count['bounced']} bounced because the DNS "
+                 "said so",
                  f"{count['verified']} copies' signatures verified by dkimpy; {count['dead']} of "
                  f"{count['damaged']} damaged records told in the dead-letter topic"]
         for name in KINDS:
@@ -261,7 +263,7 @@ class Case:
             moved = {e["kind"] for e in self.events} - {"accepted"}
             yield ("stuck" if moved else "lost"), (
                 f"acknowledged, without a final state for {name}; {len(self.copies)} copies")
-        elif self.states == {"bounced"} and self.is_told_not_to_exist():
+        elif self.states == {"bounced"} and self.is_the_dns_believed():
             counts["bounced"] += 1
         elif self.states & {"bounced", "expired", "discarded", "dead"}:
             yield "lost", f"{sorted(self.states)} for {name}, which nobody asked for"
@@ -275,12 +277,13 @@ class Case:
         elif clean and not self.copies:
             yield "lost", f"acknowledged, never arrived for {name}"
 
-    def is_told_not_to_exist(self):
-        """RFC 5321 5.1: a domain that the DNS says is not there is an error for good."""
+    def is_the_dns_believed(self):
+        """RFC 5321 5.1: a domain that the DNS says is not there is an error for good. Likewise one
+        whose mail host has an address that can't be on the internet. Never one with a route."""
         event = next(e for e in self.events if e["kind"] == "bounced")
-        return (event.get("reply", {}).get("enhanced") == "5.1.2" and
-                self.journal.has_span("DNS lies: nxdomain", event["time_us"] - NEGATIVE_US,
-                                      event["time_us"]))
+        lie = BELIEVED.get(event.get("reply", {}).get("enhanced"))
+        return (lie and self.recipient.endswith(f"@{UNROUTED}") and
+                self.journal.has_span(lie, event["time_us"] - NEGATIVE_US, event["time_us"]))
 
     def judge_hold(self):
         """A clean message may be held where its inspection was made to fail."""

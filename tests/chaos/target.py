@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pipeline"))
 import record  # noqa: E402
 from damage import KafkaTopics, LocalTopics  # noqa: E402
 from faults import SERVICES  # noqa: E402
+from journal import UNROUTED  # noqa: E402
 from postern import APP, DOMAIN, ROOT, Postern, free_port, mail, wait_for  # noqa: E402
 
 BIN = ROOT / "build/chaos/bin"
@@ -29,8 +30,7 @@ APPS = ("news", "shop", "shop", "desk")
 HOST = "mx.customer.example"  # its address is in the DNS
 FOREIGN = "127.0.0.66"        # where lies lead to
 DOMAINS = [f"customer{n}.example" for n in range(7)]
-# The first two by name and with TLS verified; the last has no route while the DNS lies.
-UNROUTED = DOMAINS[-1]
+# The first two by name and with TLS verified; the last is UNROUTED at times.
 ROUTE = "kind: route\ndomain: {domain}\nhost: {host}\nport: {port}\n{more}---\n"
 
 
