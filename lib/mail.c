@@ -81,6 +81,10 @@ static bool check_mail(const Postern__Mail *mail, struct fault *fault)
 		return fault_permanent(fault, "mail without recipients");
 	if (!mail->submission || mail->content.len == 0 || !*mail->app)
 		return fault_permanent(fault, "mail without submission, content or app");
+	/* Written last. A record that is cut off between two fields is well-formed, and
+	 * has lost its headers, its verdict or its policy. */
+	if (mail->content_sha256.len != 32)
+		return fault_permanent(fault, "mail without the hash of its content");
 	return true;
 }
 

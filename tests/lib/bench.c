@@ -205,6 +205,7 @@ struct id bench_publish_mail(const char *topic, const char *app, const char *con
 	Postern__Submission submission = POSTERN__SUBMISSION__INIT;
 	Postern__Mail mail = POSTERN__MAIL__INIT;
 	mail.version = RECORD_VERSION;
+	mail.content_sha256 = (ProtobufCBinaryData){ 32, (uint8_t[32]){ 1 } };
 	mail.id = id.text;
 	mail.app = (char *)app;
 	mail.lane = POSTERN__LANE__LANE_NORMAL;

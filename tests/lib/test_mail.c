@@ -24,6 +24,8 @@ static Postern__Mail *sample(void)
 	Postern__Mail *mail = ARENA_NEW(arena, Postern__Mail);
 	postern__mail__init(mail);
 	mail->version = RECORD_VERSION;
+	mail->content_sha256 = (ProtobufCBinaryData){ 32, arena_alloc(arena, 32) };
+	memset(mail->content_sha256.data, 1, 32);
 	mail->id = arena_string(arena, slice_of(id_mint().text));
 	mail->app = "shop";
 	mail->lane = POSTERN__LANE__LANE_URGENT;
@@ -115,7 +117,12 @@ END_TEST
 
 START_TEST(a_truncated_record_is_refused)
 {
-	struct slice bytes = record_encode(arena, &sample()->base);
+	Postern__Mail *mail = sample();
+	mail_prepend(arena, mail, SLICE("First: 1\r\n"));
+	mail_add_step(arena, mail, "smtp-gateway", 5);
+	mail->header_from = "orders@shop.example";
+	mail->policy = "strict";
+	struct slice bytes = record_encode(arena, &mail->base);
 	for (size_t size = 0; size < bytes.size; size++) {
 		struct fault fault = { 0 };
 		ck_assert(!mail_decode(arena, slice_head(bytes, size), &fault));

@@ -34,6 +34,7 @@ Postern__Mail *sample_mail(struct arena *arena, const char *id)
 	ProtobufCBinaryData headers[] = { binary(arena, "DKIM-Signature: v=1\r\n"),
 		binary(arena, "Received: from x\r\n") };
 	mail.version = RECORD_VERSION;
+	mail.content_sha256 = (ProtobufCBinaryData){ 32, (uint8_t[32]){ 1 } };
 	mail.id = (char *)id;
 	mail.app = (char *)"shop";
 	mail.lane = POSTERN__LANE__LANE_URGENT;

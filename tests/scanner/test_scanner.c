@@ -190,6 +190,7 @@ static const char *submit(const char *app, struct slice content)
 	Postern__Recipient *recipients[] = { &one, &two };
 	struct id id = id_mint();
 	mail.version = RECORD_VERSION;
+	mail.content_sha256 = (ProtobufCBinaryData){ 32, (uint8_t[32]){ 1 } };
 	mail.id = arena_string(arena, slice_of(id.text));
 	mail.app = (char *)app;
 	mail.lane = POSTERN__LANE__LANE_NORMAL;

@@ -165,6 +165,7 @@ static struct id publish_with(struct id id, Postern__Lane lane, const char *to,
 	Postern__Mail mail = POSTERN__MAIL__INIT;
 	ProtobufCBinaryData headers = { strlen(header), (uint8_t *)header };
 	mail.version = RECORD_VERSION;
+	mail.content_sha256 = (ProtobufCBinaryData){ 32, (uint8_t[32]){ 1 } };
 	mail.id = id.text;
 	mail.app = "shop";
 	mail.lane = lane;

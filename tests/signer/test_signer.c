@@ -155,6 +155,7 @@ static struct id publish(struct slice content, void (*change)(Postern__Mail *mai
 		(uint8_t *)"Received: from a by b; c d e\r\n" };
 	received.len = strlen((char *)received.data);
 	mail.version = RECORD_VERSION;
+	mail.content_sha256 = (ProtobufCBinaryData){ 32, (uint8_t[32]){ 1 } };
 	mail.id = id.text;
 	mail.app = "shop";
 	mail.lane = POSTERN__LANE__LANE_NORMAL;
