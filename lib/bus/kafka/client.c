@@ -22,8 +22,9 @@ static const struct kafka_setting of_all[] = {
 	{ "reconnect.backoff.ms", "50" },
 	{ "reconnect.backoff.max.ms", "1000" },
 	{ "log.connection.close", "false" },
-	/* A topic that somebody else made is seen within this time. */
-	{ "topic.metadata.refresh.interval.ms", "30000" },
+	/* A topic or partition that a broker didn't know yet is found within this time.
+	 */
+	{ "topic.metadata.refresh.interval.ms", "5000" },
 	{ 0 },
 };
 
@@ -99,10 +100,6 @@ static void on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 	struct kafka_client *client = opaque;
 	if (client->is_retired)
 		return;
-	if (err == RD_KAFKA_RESP_ERR__FATAL) {
-		char why[256];
-		client->fatal = rd_kafka_fatal_error(client->rk, why, sizeof(why));
-	}
 	kafka_note_error(client->kafka, err, reason);
 }
 
@@ -256,6 +253,9 @@ void kafka_client_poll(struct kafka_client *client)
 			client->kafka, message->err, rd_kafka_message_errstr(message));
 		rd_kafka_message_destroy(message);
 	}
+	/* Told by an error, by a message or only by what fails later: so it is asked. */
+	char why[256];
+	client->fatal = rd_kafka_fatal_error(client->rk, why, sizeof(why));
 }
 
 struct retirement {
