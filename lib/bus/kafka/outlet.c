@@ -9,7 +9,7 @@
 #include "lib/loop.h"
 #include "lib/memory.h"
 
-enum { ENSURE_AGAIN_MS = 500 };
+enum { ENSURE_AGAIN_MS = 500, LOOK_AGAIN_MS = 50 };
 
 /* The new handle asks for the topic's leaders at once, so that the first message doesn't
  * wait for the next round of a second. */
@@ -93,6 +93,17 @@ void kafka_outlet_add(struct kafka_outlet *outlet, struct kafka_publish *publish
 		ensure(outlet);
 }
 
+void kafka_outlet_return(struct kafka_outlet *outlet, struct kafka_publish *publish)
+{
+	publish->next_waiting = outlet->waiting;
+	outlet->waiting = publish;
+	if (!publish->next_waiting)
+		outlet->last_waiting = &publish->next_waiting;
+	outlet->is_ready = false;
+	if (!outlet->ensuring)
+		timer_start(outlet->again, LOOK_AGAIN_MS);
+}
+
 static struct kafka_publish *take(struct kafka_outlet *outlet)
 {
 	struct kafka_publish *publish = outlet->waiting;
@@ -102,9 +113,23 @@ static struct kafka_publish *take(struct kafka_outlet *outlet)
 	return publish;
 }
 
+/* In a compacted topic the values of a key are written in the order in which they were
+ * published, so one of them is under way at a time; a retry could change the order. */
+static bool is_first_blocked(const struct kafka_outlet *outlet)
+{
+	if (!outlet->is_compacted)
+		return false;
+	struct slice key = outlet->waiting->record->key;
+	const struct kafka_publish *other = outlet->kafka->publishes;
+	while (other && !(other->is_sent && other->outlet == outlet &&
+				slice_equal(other->record->key, key)))
+		other = other->next;
+	return other != NULL;
+}
+
 void kafka_outlet_release(struct kafka_outlet *outlet)
 {
-	while (outlet->is_ready && !outlet->is_held && outlet->waiting)
+	while (outlet->is_ready && outlet->waiting && !is_first_blocked(outlet))
 		kafka_publish_send(take(outlet));
 }
 

@@ -14,9 +14,6 @@ struct kafka_outlet {
 	struct kafka *kafka;
 	char *name;
 	bool is_ready, is_compacted;
-	/* In a compacted topic the order of writing is the order of publishing, so one
-	 * is under way at a time. Elsewhere a retry may change it. */
-	bool is_held;
 	rd_kafka_topic_t *rkt; /* of the producer; NULL until it is ready */
 	struct kafka_publish *waiting, **last_waiting;
 	struct kafka_errand *ensuring;
@@ -36,7 +33,8 @@ struct kafka_publish {
 	int64_t deadline_ms;         /* while it waits */
 	struct fault fault;
 	bool is_own;
-	bool is_holding;         /* the outlet, which is compacted */
+	bool is_homeless;        /* failed for want of its topic, which may come */
+	bool is_sent;            /* to a compacted topic, and not reported */
 	struct kafka_remain old; /* what has to go once this is durable */
 	int64_t offset;          /* where it was written */
 	/* A large value: */
@@ -52,6 +50,8 @@ struct kafka_publish {
 struct kafka_outlet *kafka_outlet_of(struct kafka *kafka, const char *name);
 /* Sends it as soon as the topic is ready and nothing is before it. */
 void kafka_outlet_add(struct kafka_outlet *outlet, struct kafka_publish *publish);
+/* Likewise, but before all others, and once the topic has been looked at again. */
+void kafka_outlet_return(struct kafka_outlet *outlet, struct kafka_publish *publish);
 void kafka_outlet_release(struct kafka_outlet *outlet);
 /* Takes out what has waited beyond its deadline, NULL at the end. */
 struct kafka_publish *kafka_outlet_overdue(struct kafka_outlet *outlet, int64_t now_ms);
@@ -60,9 +60,10 @@ void kafka_outlets_close(struct kafka *kafka);
 /* In publish.c. */
 void kafka_publish_send(struct kafka_publish *publish);
 void kafka_publish_fail(struct kafka_publish *publish);
-/* In pieces.c, for compacted topics: remembers those of the value that is current now;
- * then deletes them, or its own if it never got a head. */
+/* In pieces.c, for compacted topics: remembers those of the value that is current now,
+ * deletes its own, or deletes those that aren't current any more. */
 void kafka_pieces_begin(struct kafka_publish *publish);
+void kafka_pieces_drop(struct kafka_publish *publish);
 void kafka_pieces_tidy(struct kafka_publish *publish);
 int32_t kafka_publish_partition(const rd_kafka_topic_t *rkt, const void *key,
 	size_t key_size, int32_t count, void *rkt_opaque, void *opaque);

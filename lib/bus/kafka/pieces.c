@@ -37,6 +37,13 @@ void kafka_pieces_begin(struct kafka_publish *publish)
 		publish->old = *old;
 }
 
+void kafka_pieces_drop(struct kafka_publish *publish)
+{
+	struct kafka_remain own = { publish->id, publish->kept ? publish->count : 0,
+		publish->partition, 0 };
+	delete_pieces(publish->outlet, publish->record->key, &own);
+}
+
 void kafka_pieces_tidy(struct kafka_publish *publish)
 {
 	struct kafka_outlet *outlet = publish->outlet;
@@ -48,7 +55,7 @@ void kafka_pieces_tidy(struct kafka_publish *publish)
 			outlet->kafka->remains, slice_of(outlet->name), key, &now);
 		delete_pieces(outlet, key, &publish->old);
 	} else if (publish->kept && !publish->has_head) {
-		delete_pieces(outlet, key, &now);
+		kafka_pieces_drop(publish);
 	}
 }
 

@@ -48,8 +48,9 @@ static void set_fault(struct kafka_publish *publish, rd_kafka_resp_err_t err)
 	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
 	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
 	case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-		/* Somebody deleted it; the next publish makes it again. */
-		publish->outlet->is_ready = false;
+	case RD_KAFKA_RESP_ERR__DESTROY:
+		/* A broker that doesn't know a fresh topic yet, or the topic is gone. */
+		publish->is_homeless = true;
 		fault_temporary(&publish->fault, "topic %s: %s", name, why);
 		break;
 	case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
@@ -162,8 +163,8 @@ static void send_more(struct kafka_publish *publish)
 void kafka_publish_send(struct kafka_publish *publish)
 {
 	size_t size = publish->record->value.size;
-	publish->outlet->is_held = publish->is_holding = publish->outlet->is_compacted;
-	if (publish->is_holding)
+	publish->is_sent = publish->outlet->is_compacted;
+	if (publish->is_sent)
 		kafka_pieces_begin(publish);
 	if (size <= KAFKA_PIECE_SIZE) {
 		send_whole(publish);
@@ -198,14 +199,36 @@ static void report(struct kafka *kafka, struct kafka_publish *publish)
 	if (publish->next)
 		publish->next->previous = publish->previous;
 	note_outcome(kafka, &publish->fault);
-	if (publish->is_holding)
+	if (publish->is_sent)
 		kafka_pieces_tidy(publish);
 	publish->published(publish->with, publish->fault.kind ? &publish->fault : NULL);
-	if (publish->is_holding) {
-		outlet->is_held = false;
+	if (publish->is_sent)
 		kafka_outlet_release(outlet);
-	}
 	free_publish(publish);
+}
+
+/* It was not written: once more, as if nothing had been sent. */
+static void start_over(struct kafka_publish *publish)
+{
+	struct kafka_outlet *outlet = publish->outlet;
+	if (publish->is_sent)
+		kafka_pieces_drop(publish);
+	free(publish->offsets);
+	publish->offsets = NULL;
+	publish->id = (struct id){ 0 };
+	publish->count = publish->sent = publish->kept = 0;
+	publish->partition = RD_KAFKA_PARTITION_UA;
+	publish->fault = (struct fault){ 0 };
+	publish->has_head = publish->is_homeless = publish->is_sent = false;
+	kafka_outlet_return(outlet, publish);
+}
+
+static void conclude(struct kafka *kafka, struct kafka_publish *publish)
+{
+	if (publish->is_homeless && clock_monotonic_ms() < publish->deadline_ms)
+		start_over(publish);
+	else
+		report(kafka, publish);
 }
 
 /* Reported from the loop, never inside the call that published. */
@@ -224,7 +247,7 @@ static void report_failed(void *with)
 	kafka->failed = NULL;
 	while (publish) {
 		struct kafka_publish *next = publish->next_waiting;
-		report(kafka, publish);
+		conclude(kafka, publish);
 		publish = next;
 	}
 }
@@ -247,7 +270,7 @@ static void piece_delivered(
 			send_more(publish);
 	}
 	if (publish->under_way == 0)
-		report(publish->kafka, publish);
+		conclude(publish->kafka, publish);
 }
 
 static void delivered(void *with, const rd_kafka_message_t *message)
@@ -268,7 +291,7 @@ static void delivered(void *with, const rd_kafka_message_t *message)
 			set_fault(publish, message->err);
 		publish->partition = message->partition;
 		publish->offset = message->offset;
-		report(publish->kafka, publish);
+		conclude(publish->kafka, publish);
 	}
 }
 

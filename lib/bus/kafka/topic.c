@@ -25,6 +25,7 @@ struct ensuring {
 	kafka_ensured *ensured;
 	struct wanted *wanted;
 	size_t count;
+	int brokers;
 	bool has_failed;
 	struct fault fault;
 };
@@ -68,8 +69,8 @@ int kafka_topic_partitions(
 	return count;
 }
 
-/* Notes which are there; false if the broker didn't answer. `ret_missing`: how many are
- * unknown or without a leader. */
+/* Notes which are there, and how many brokers; false if none answered. `ret_missing`: how
+ * many are unknown or without a leader. */
 static bool look(struct ensuring *ensuring, size_t *ret_missing)
 {
 	const struct rd_kafka_metadata *metadata;
@@ -83,6 +84,7 @@ static bool look(struct ensuring *ensuring, size_t *ret_missing)
 		wanted->is_there = topic != NULL;
 		missing += !topic || !is_usable(topic);
 	}
+	ensuring->brokers = metadata->broker_cnt;
 	rd_kafka_metadata_destroy(metadata);
 	*ret_missing = missing;
 	return true;
@@ -187,26 +189,34 @@ static bool create_missing(struct ensuring *ensuring)
 	return is_good;
 }
 
+/* Each answer comes from some broker, and each learns of a new topic in its own time. */
+static int sightings_wanted(const struct ensuring *ensuring)
+{
+	return ensuring->brokers > 1 ? 3 * ensuring->brokers : 1;
+}
+
+static bool wait_until_seen(struct ensuring *ensuring)
+{
+	size_t missing;
+	int64_t deadline_ms = clock_monotonic_ms() + VISIBLE_MS;
+	for (int seen = 0; look(ensuring, &missing); usleep(5000)) {
+		seen = missing ? 0 : seen + 1;
+		if (seen == sightings_wanted(ensuring))
+			return true;
+		if (clock_monotonic_ms() > deadline_ms)
+			return fault_temporary(&ensuring->fault,
+				"topic %s has no leader yet", ensuring->wanted[0].name);
+	}
+	return false;
+}
+
 /* Blocks, on the errands' thread. */
 static bool ensure_all(struct ensuring *ensuring)
 {
 	size_t missing;
 	if (!look(ensuring, &missing))
 		return false;
-	if (missing == 0)
-		return true;
-	if (!create_missing(ensuring))
-		return false;
-	int64_t deadline_ms = clock_monotonic_ms() + VISIBLE_MS;
-	while (look(ensuring, &missing)) {
-		if (missing == 0)
-			return true;
-		if (clock_monotonic_ms() > deadline_ms)
-			return fault_temporary(&ensuring->fault,
-				"topic %s has no leader yet", ensuring->wanted[0].name);
-		usleep(5000);
-	}
-	return false;
+	return missing == 0 || (create_missing(ensuring) && wait_until_seen(ensuring));
 }
 
 static void run_ensuring(struct kafka_errand *errand)
