@@ -38,6 +38,11 @@ static const struct kafka_setting of_producer[] = {
 	/* Topics are made by topic.c only, as they should be. */
 	{ "allow.auto.create.topics", "false" },
 	{ "linger.ms", "0" },
+	/* A broker serves the requests of a connection one after the other. What more of
+	 * them there are only wait there, each with a single record; kept back, the
+	 * records that come meanwhile go in one request. Halves the broker's work under
+	 * load and adds nothing when idle. */
+	{ "max.in.flight.requests.per.connection", "2" },
 	{ "request.timeout.ms", "10000" },
 	{ "retry.backoff.ms", "50" },
 	/* More than this many bytes under way: FAULT_TEMPORARY for what comes on top. */
