@@ -2,27 +2,59 @@
 #include "lib/bus/kafka/survey.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "lib/bus/kafka/topic.h"
+#include "lib/clock.h"
 #include "lib/memory.h"
 
 enum {
 	ASK_MS = 5000,
+	AGAIN_MS = 50,
 	/* Clocks of several publishers, and time between stamp and write. */
 	DISORDER_MS = 60000,
 };
+
+/* A fresh topic's leaders know later than others that they are; the same is asked again
+ * until the survey's time is up. */
+static bool is_worth_another(const struct kafka_survey *survey, rd_kafka_resp_err_t err)
+{
+	bool is_passing = err == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+			  err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+			  err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+			  err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+			  err == RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE;
+	if (!is_passing || clock_monotonic_ms() > survey->deadline_ms)
+		return false;
+	usleep(AGAIN_MS * 1000);
+	return true;
+}
 
 static bool find_ends(struct kafka_survey *survey)
 {
 	for (int32_t i = 0; i < survey->count; i++) {
 		struct kafka_span *span = &survey->spans[i];
-		rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(
-			survey->rk, survey->topic, i, &span->from, &span->to, ASK_MS);
+		rd_kafka_resp_err_t err;
+		do
+			err = rd_kafka_query_watermark_offsets(survey->rk, survey->topic,
+				i, &span->from, &span->to, ASK_MS);
+		while (is_worth_another(survey, err));
 		if (err)
 			return fault_temporary(&survey->fault, "topic %s: %s",
 				survey->topic, rd_kafka_err2str(err));
 	}
 	return true;
+}
+
+static rd_kafka_resp_err_t ask_times(struct kafka_survey *survey,
+	rd_kafka_topic_partition_list_t *list, int64_t time_ms)
+{
+	for (int i = 0; i < list->cnt; i++)
+		list->elems[i].offset = time_ms;
+	rd_kafka_resp_err_t err = rd_kafka_offsets_for_times(survey->rk, list, ASK_MS);
+	for (int i = 0; i < list->cnt && !err; i++)
+		err = list->elems[i].err;
+	return err;
 }
 
 /* The first offset of each partition that was written at `time_ms` or later. */
@@ -31,13 +63,14 @@ static bool find_time(struct kafka_survey *survey, int64_t time_ms, bool is_star
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(
 		survey->count);
 	for (int32_t i = 0; i < survey->count; i++)
-		rd_kafka_topic_partition_list_add(list, survey->topic, i)->offset =
-			time_ms;
-	rd_kafka_resp_err_t err = rd_kafka_offsets_for_times(survey->rk, list, ASK_MS);
+		rd_kafka_topic_partition_list_add(list, survey->topic, i);
+	rd_kafka_resp_err_t err;
+	do
+		err = ask_times(survey, list, time_ms);
+	while (is_worth_another(survey, err));
 	for (int32_t i = 0; i < survey->count && !err; i++) {
 		struct kafka_span *span = &survey->spans[list->elems[i].partition];
 		int64_t offset = list->elems[i].offset;
-		err = list->elems[i].err;
 		/* None so late: a start is the end, an end stays. */
 		if (offset < 0)
 			offset = span->to;
@@ -54,6 +87,7 @@ static bool find_time(struct kafka_survey *survey, int64_t time_ms, bool is_star
 static void run_survey(struct kafka_errand *errand)
 {
 	struct kafka_survey *survey = (struct kafka_survey *)errand;
+	survey->deadline_ms = clock_monotonic_ms() + ASK_MS;
 	survey->count = kafka_topic_partitions(
 		survey->rk, survey->topic, ASK_MS, &survey->fault);
 	if (survey->count <= 0)

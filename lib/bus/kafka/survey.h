@@ -17,6 +17,7 @@ struct kafka_survey {
 	rd_kafka_t *rk;
 	char *topic;
 	int64_t from_ms, to_ms;
+	int64_t deadline_ms; /* for what passes by itself */
 	/* From the loop; never after errand.owner has been set to NULL. */
 	void (*found)(void *with, const struct kafka_survey *survey);
 	int32_t count; /* of partitions; 0 = no such topic */
