@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bus/kafka/publish.h"
 #include "lib/bus/kafka/topic.h"
 #include "lib/loop.h"
 #include "lib/memory.h"
@@ -104,33 +105,45 @@ void kafka_outlet_return(struct kafka_outlet *outlet, struct kafka_publish *publ
 		timer_start(outlet->again, LOOK_AGAIN_MS);
 }
 
-static struct kafka_publish *take(struct kafka_outlet *outlet)
+static struct kafka_publish *take_out(
+	struct kafka_outlet *outlet, struct kafka_publish **place)
 {
-	struct kafka_publish *publish = outlet->waiting;
-	outlet->waiting = publish->next_waiting;
-	if (!outlet->waiting)
-		outlet->last_waiting = &outlet->waiting;
+	struct kafka_publish *publish = *place;
+	*place = publish->next_waiting;
+	if (!*place)
+		outlet->last_waiting = place;
 	return publish;
 }
 
-/* In a compacted topic the values of a key are written in the order in which they were
- * published, so one of them is under way at a time; a retry could change the order. */
-static bool is_first_blocked(const struct kafka_outlet *outlet)
+static bool *slot_of(struct kafka_outlet *outlet, const struct kafka_publish *publish)
 {
-	if (!outlet->is_compacted)
-		return false;
-	struct slice key = outlet->waiting->record->key;
-	const struct kafka_publish *other = outlet->kafka->publishes;
-	while (other && !(other->is_sent && other->outlet == outlet &&
-				slice_equal(other->record->key, key)))
-		other = other->next;
-	return other != NULL;
+	return &outlet->is_busy[kafka_partition_of(
+		publish->record->key, KAFKA_KEY_SLOTS)];
 }
 
 void kafka_outlet_release(struct kafka_outlet *outlet)
 {
-	while (outlet->is_ready && outlet->waiting && !is_first_blocked(outlet))
-		kafka_publish_send(take(outlet));
+	struct kafka_publish **place = &outlet->waiting;
+	while (outlet->is_ready && *place) {
+		if (outlet->is_compacted && *slot_of(outlet, *place))
+			place = &(*place)->next_waiting;
+		else
+			kafka_publish_send(take_out(outlet, place));
+	}
+}
+
+void kafka_outlet_occupy(struct kafka_publish *publish)
+{
+	publish->is_sent = publish->outlet->is_compacted;
+	if (publish->is_sent)
+		*slot_of(publish->outlet, publish) = true;
+}
+
+void kafka_outlet_vacate(struct kafka_publish *publish)
+{
+	if (publish->is_sent)
+		*slot_of(publish->outlet, publish) = false;
+	publish->is_sent = false;
 }
 
 struct kafka_publish *kafka_outlet_overdue(struct kafka_outlet *outlet, int64_t now_ms)
@@ -138,7 +151,7 @@ struct kafka_publish *kafka_outlet_overdue(struct kafka_outlet *outlet, int64_t 
 	/* They came in this order and all wait equally long. */
 	if (!outlet->waiting || outlet->waiting->deadline_ms > now_ms)
 		return NULL;
-	return take(outlet);
+	return take_out(outlet, &outlet->waiting);
 }
 
 void kafka_outlets_close(struct kafka *kafka)

@@ -9,11 +9,17 @@
 #include "lib/bus/kafka/remains.h"
 #include "lib/id.h"
 
+/* In a compacted topic the values of a key are written in the order in which they were
+ * published, though a retry could change it: so of the keys that share a slot one value
+ * is under way at a time. */
+#define KAFKA_KEY_SLOTS 512
+
 struct kafka_outlet {
 	struct kafka_outlet *next;
 	struct kafka *kafka;
 	char *name;
 	bool is_ready, is_compacted;
+	bool is_busy[KAFKA_KEY_SLOTS];
 	rd_kafka_topic_t *rkt; /* of the producer; NULL until it is ready */
 	struct kafka_publish *waiting, **last_waiting;
 	struct kafka_errand *ensuring;
@@ -34,7 +40,7 @@ struct kafka_publish {
 	struct fault fault;
 	bool is_own;
 	bool is_homeless;        /* failed for want of its topic, which may come */
-	bool is_sent;            /* to a compacted topic, and not reported */
+	bool is_sent;            /* to a compacted topic; its key's slot is busy */
 	struct kafka_remain old; /* what has to go once this is durable */
 	int64_t offset;          /* where it was written */
 	/* A large value: */
@@ -48,11 +54,15 @@ struct kafka_publish {
 };
 
 struct kafka_outlet *kafka_outlet_of(struct kafka *kafka, const char *name);
-/* Sends it as soon as the topic is ready and nothing is before it. */
+/* Sends it as soon as the topic is ready and no value of its key is before it. */
 void kafka_outlet_add(struct kafka_outlet *outlet, struct kafka_publish *publish);
 /* Likewise, but before all others, and once the topic has been looked at again. */
 void kafka_outlet_return(struct kafka_outlet *outlet, struct kafka_publish *publish);
+/* Sends what may be sent. */
 void kafka_outlet_release(struct kafka_outlet *outlet);
+/* In a compacted topic: its key's slot, from sending to report. */
+void kafka_outlet_occupy(struct kafka_publish *publish);
+void kafka_outlet_vacate(struct kafka_publish *publish);
 /* Takes out what has waited beyond its deadline, NULL at the end. */
 struct kafka_publish *kafka_outlet_overdue(struct kafka_outlet *outlet, int64_t now_ms);
 void kafka_outlets_close(struct kafka *kafka);

@@ -51,6 +51,7 @@ static void set_fault(struct kafka_publish *publish, rd_kafka_resp_err_t err)
 	case RD_KAFKA_RESP_ERR__DESTROY:
 		/* A broker that doesn't know a fresh topic yet, or the topic is gone. */
 		publish->is_homeless = true;
+		kafka_note_error(publish->kafka, err, NULL);
 		fault_temporary(&publish->fault, "topic %s: %s", name, why);
 		break;
 	case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
@@ -163,7 +164,7 @@ static void send_more(struct kafka_publish *publish)
 void kafka_publish_send(struct kafka_publish *publish)
 {
 	size_t size = publish->record->value.size;
-	publish->is_sent = publish->outlet->is_compacted;
+	kafka_outlet_occupy(publish);
 	if (publish->is_sent)
 		kafka_pieces_begin(publish);
 	if (size <= KAFKA_PIECE_SIZE) {
@@ -202,25 +203,28 @@ static void report(struct kafka *kafka, struct kafka_publish *publish)
 	if (publish->is_sent)
 		kafka_pieces_tidy(publish);
 	publish->published(publish->with, publish->fault.kind ? &publish->fault : NULL);
-	if (publish->is_sent)
+	if (publish->is_sent) {
+		kafka_outlet_vacate(publish);
 		kafka_outlet_release(outlet);
+	}
 	free_publish(publish);
 }
 
-/* It was not written: once more, as if nothing had been sent. */
+/* As if nothing had been sent. */
 static void start_over(struct kafka_publish *publish)
 {
-	struct kafka_outlet *outlet = publish->outlet;
-	if (publish->is_sent)
+	/* A head that was sent may have been written, before its topic went away. */
+	if (publish->is_sent && !publish->has_head)
 		kafka_pieces_drop(publish);
+	kafka_outlet_vacate(publish);
 	free(publish->offsets);
 	publish->offsets = NULL;
 	publish->id = (struct id){ 0 };
 	publish->count = publish->sent = publish->kept = 0;
 	publish->partition = RD_KAFKA_PARTITION_UA;
 	publish->fault = (struct fault){ 0 };
-	publish->has_head = publish->is_homeless = publish->is_sent = false;
-	kafka_outlet_return(outlet, publish);
+	publish->has_head = publish->is_homeless = false;
+	kafka_outlet_return(publish->outlet, publish);
 }
 
 static void conclude(struct kafka *kafka, struct kafka_publish *publish)
@@ -341,7 +345,8 @@ void kafka_publish_tick(struct kafka *kafka)
 	struct kafka_publish *publish;
 	for (struct kafka_outlet *outlet = kafka->outlets; outlet; outlet = outlet->next)
 		while ((publish = kafka_outlet_overdue(outlet, now_ms))) {
-			fault_temporary(&publish->fault, "topic %s: %s", outlet->name,
+			fault_temporary(&publish->fault, "topic %s: not in time: %s",
+				outlet->name,
 				*kafka->error ? kafka->error : "the broker is silent");
 			kafka_publish_fail(publish);
 		}

@@ -9,7 +9,13 @@
 #include "lib/clock.h"
 #include "lib/memory.h"
 
-enum { METADATA_MS = 3000, CREATE_MS = 10000, VISIBLE_MS = 10000 };
+enum {
+	METADATA_MS = 3000,
+	CREATE_MS = 10000,
+	VISIBLE_MS = 10000,
+	BROKER_MS = 1000, /* how long one broker may be silent about a new topic */
+	LOOK_AGAIN_MS = 5,
+};
 
 struct wanted {
 	char *name;
@@ -25,7 +31,6 @@ struct ensuring {
 	kafka_ensured *ensured;
 	struct wanted *wanted;
 	size_t count;
-	int brokers;
 	bool has_failed;
 	struct fault fault;
 };
@@ -69,8 +74,8 @@ int kafka_topic_partitions(
 	return count;
 }
 
-/* Notes which are there, and how many brokers; false if none answered. `ret_missing`: how
- * many are unknown or without a leader. */
+/* Notes which are there; false if the broker didn't answer. `ret_missing`: how many are
+ * unknown or without a leader. */
 static bool look(struct ensuring *ensuring, size_t *ret_missing)
 {
 	const struct rd_kafka_metadata *metadata;
@@ -84,7 +89,6 @@ static bool look(struct ensuring *ensuring, size_t *ret_missing)
 		wanted->is_there = topic != NULL;
 		missing += !topic || !is_usable(topic);
 	}
-	ensuring->brokers = metadata->broker_cnt;
 	rd_kafka_metadata_destroy(metadata);
 	*ret_missing = missing;
 	return true;
@@ -189,23 +193,73 @@ static bool create_missing(struct ensuring *ensuring)
 	return is_good;
 }
 
-/* Each answer comes from some broker, and each learns of a new topic in its own time. */
-static int sightings_wanted(const struct ensuring *ensuring)
+/* A broker that doesn't answer, or not to us, is not waited for. */
+static bool tells_of_unknown(rd_kafka_event_t *event)
 {
-	return ensuring->brokers > 1 ? 3 * ensuring->brokers : 1;
+	const rd_kafka_DescribeConfigs_result_t *result =
+		event ? rd_kafka_event_DescribeConfigs_result(event) : NULL;
+	size_t count = 0;
+	const rd_kafka_ConfigResource_t **resources =
+		result ? rd_kafka_DescribeConfigs_result_resources(result, &count) : NULL;
+	for (size_t i = 0; i < count; i++)
+		if (rd_kafka_ConfigResource_error(resources[i]) ==
+			RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+			return true;
+	return false;
+}
+
+/* Metadata comes from whichever broker librdkafka likes; this goes to the one named. */
+static bool is_unknown_at(struct ensuring *ensuring, int32_t broker)
+{
+	char why[128];
+	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(
+		ensuring->rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+	rd_kafka_AdminOptions_set_request_timeout(options, BROKER_MS, why, sizeof(why));
+	rd_kafka_AdminOptions_set_broker(options, broker, why, sizeof(why));
+	rd_kafka_ConfigResource_t **resources = NEW_ARRAY(
+		rd_kafka_ConfigResource_t *, ensuring->count);
+	for (size_t i = 0; i < ensuring->count; i++)
+		resources[i] = rd_kafka_ConfigResource_new(
+			RD_KAFKA_RESOURCE_TOPIC, ensuring->wanted[i].name);
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(ensuring->rk);
+	rd_kafka_DescribeConfigs(
+		ensuring->rk, resources, ensuring->count, options, queue);
+	rd_kafka_event_t *event = rd_kafka_queue_poll(queue, BROKER_MS);
+	bool is_unknown = tells_of_unknown(event);
+	if (event)
+		rd_kafka_event_destroy(event);
+	rd_kafka_queue_destroy(queue);
+	rd_kafka_ConfigResource_destroy_array(resources, ensuring->count);
+	free(resources);
+	rd_kafka_AdminOptions_destroy(options);
+	return is_unknown;
+}
+
+/* Each broker learns of a new topic in its own time, and refuses it until then. */
+static bool wait_for_brokers(struct ensuring *ensuring, int64_t deadline_ms)
+{
+	const struct rd_kafka_metadata *metadata;
+	if (!ask_metadata(ensuring->rk, METADATA_MS, &metadata, &ensuring->fault))
+		return false;
+	for (int i = 0; i < metadata->broker_cnt && metadata->broker_cnt > 1; i++)
+		while (is_unknown_at(ensuring, metadata->brokers[i].id) &&
+			clock_monotonic_ms() < deadline_ms)
+			usleep(LOOK_AGAIN_MS * 1000);
+	rd_kafka_metadata_destroy(metadata);
+	return true;
 }
 
 static bool wait_until_seen(struct ensuring *ensuring)
 {
 	size_t missing;
 	int64_t deadline_ms = clock_monotonic_ms() + VISIBLE_MS;
-	for (int seen = 0; look(ensuring, &missing); usleep(5000)) {
-		seen = missing ? 0 : seen + 1;
-		if (seen == sightings_wanted(ensuring))
-			return true;
+	while (look(ensuring, &missing)) {
+		if (missing == 0)
+			return wait_for_brokers(ensuring, deadline_ms);
 		if (clock_monotonic_ms() > deadline_ms)
 			return fault_temporary(&ensuring->fault,
 				"topic %s has no leader yet", ensuring->wanted[0].name);
+		usleep(LOOK_AGAIN_MS * 1000);
 	}
 	return false;
 }
