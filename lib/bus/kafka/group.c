@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bus/kafka/survey.h"
 #include "lib/clock.h"
 #include "lib/loop.h"
 #include "lib/memory.h"
@@ -20,6 +21,7 @@ enum {
 	COMMIT_MS = 100,   /* between two commits */
 	ASK_MS = 5000,     /* for committed offsets */
 	ASK_AGAIN_MS = 500,
+	FIND_MS = 1000, /* for the oldest offsets */
 	BEGIN_MS = 250, /* until a lane that is empty is no longer waited for: twice
 			 * fetch.wait.max.ms and some */
 };
@@ -214,16 +216,27 @@ struct asking {
 	rd_kafka_resp_err_t err;
 };
 
-/* Where the group has been nowhere yet it begins with the oldest record. librdkafka
- * would find that out too, but waits for half a second if it doesn't know the leader. */
-static rd_kafka_resp_err_t find_offset(
-	rd_kafka_t *rk, rd_kafka_topic_partition_t *partition)
+/* Where the group has been nowhere yet it begins with the oldest record. librdkafka finds
+ * that out too, but waits for half a second if it doesn't know the leader; on the other
+ * hand it alone notices that a leader is dead and another one has taken over. */
+static void find_offsets(struct asking *asking)
 {
-	int64_t high;
-	if (partition->err || partition->offset >= 0)
-		return partition->err;
-	return rd_kafka_query_watermark_offsets(rk, partition->topic,
-		partition->partition, &partition->offset, &high, ASK_MS);
+	rd_kafka_topic_partition_list_t *all = asking->partitions;
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
+	for (int i = 0; i < all->cnt; i++)
+		if (all->elems[i].offset < 0)
+			rd_kafka_topic_partition_list_add(
+				list, all->elems[i].topic, all->elems[i].partition);
+	if (list->cnt)
+		kafka_offsets_at(asking->rk, list, RD_KAFKA_OFFSET_BEGINNING, FIND_MS);
+	for (int i = 0; i < list->cnt; i++) {
+		const rd_kafka_topic_partition_t *found = &list->elems[i];
+		rd_kafka_topic_partition_list_find(all, found->topic, found->partition)
+			->offset = found->err || found->offset < 0
+					   ? RD_KAFKA_OFFSET_BEGINNING
+					   : found->offset;
+	}
+	rd_kafka_topic_partition_list_destroy(list);
 }
 
 static void run_asking(struct kafka_errand *errand)
@@ -231,7 +244,9 @@ static void run_asking(struct kafka_errand *errand)
 	struct asking *asking = (struct asking *)errand;
 	asking->err = rd_kafka_committed(asking->rk, asking->partitions, ASK_MS);
 	for (int i = 0; i < asking->partitions->cnt && !asking->err; i++)
-		asking->err = find_offset(asking->rk, &asking->partitions->elems[i]);
+		asking->err = asking->partitions->elems[i].err;
+	if (!asking->err)
+		find_offsets(asking);
 }
 
 /* Sets where to go on reading. */
@@ -244,18 +259,20 @@ static void begin_partition(
 	struct kafka_partition *partition = partition_of(
 		reader, lane, assigned->partition);
 	struct kafka_position *position = &partition->position;
+	int64_t offset = assigned->offset >= 0 ? assigned->offset : -1;
 	if (position->next >= 0)
-		kafka_position_skip(position, assigned->offset);
+		kafka_position_skip(position, offset);
 	else
-		kafka_position_init(position, assigned->offset);
-	partition->committed = assigned->offset;
+		kafka_position_init(position, offset);
+	partition->committed = offset;
 	partition->is_assigned = true;
 	partition->queue = rd_kafka_queue_get_partition(
 		reader->client->rk, lane->topic, partition->number);
 	/* Its records stay in it until it is asked. */
 	rd_kafka_queue_forward(partition->queue, NULL);
 	kafka_client_attach(reader->client, partition->queue);
-	assigned->offset = position->next;
+	assigned->offset = position->next >= 0 ? position->next
+					       : RD_KAFKA_OFFSET_BEGINNING;
 }
 
 static void begin(

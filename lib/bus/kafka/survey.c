@@ -30,45 +30,60 @@ static bool is_worth_another(const struct kafka_survey *survey, rd_kafka_resp_er
 	return true;
 }
 
-static bool find_ends(struct kafka_survey *survey)
+rd_kafka_resp_err_t kafka_offsets_at(rd_kafka_t *rk,
+	rd_kafka_topic_partition_list_t *partitions, int64_t time_ms, int timeout_ms)
 {
-	for (int32_t i = 0; i < survey->count; i++) {
-		struct kafka_span *span = &survey->spans[i];
-		rd_kafka_resp_err_t err;
-		do
-			err = rd_kafka_query_watermark_offsets(survey->rk, survey->topic,
-				i, &span->from, &span->to, ASK_MS);
-		while (is_worth_another(survey, err));
-		if (err)
-			return fault_temporary(&survey->fault, "topic %s: %s",
-				survey->topic, rd_kafka_err2str(err));
-	}
-	return true;
+	for (int i = 0; i < partitions->cnt; i++)
+		partitions->elems[i].offset = time_ms;
+	rd_kafka_resp_err_t err = rd_kafka_offsets_for_times(rk, partitions, timeout_ms);
+	for (int i = 0; i < partitions->cnt && !err; i++)
+		err = partitions->elems[i].err;
+	return err;
 }
 
-static rd_kafka_resp_err_t ask_times(struct kafka_survey *survey,
-	rd_kafka_topic_partition_list_t *list, int64_t time_ms)
+/* NULL: no answer, and the survey has failed. */
+static rd_kafka_topic_partition_list_t *ask(struct kafka_survey *survey, int64_t time_ms)
 {
-	for (int i = 0; i < list->cnt; i++)
-		list->elems[i].offset = time_ms;
-	rd_kafka_resp_err_t err = rd_kafka_offsets_for_times(survey->rk, list, ASK_MS);
-	for (int i = 0; i < list->cnt && !err; i++)
-		err = list->elems[i].err;
-	return err;
+	rd_kafka_resp_err_t err;
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(
+		survey->count);
+	for (int32_t i = 0; i < survey->count; i++)
+		rd_kafka_topic_partition_list_add(list, survey->topic, i);
+	do
+		err = kafka_offsets_at(survey->rk, list, time_ms, ASK_MS);
+	while (is_worth_another(survey, err));
+	if (!err)
+		return list;
+	fault_temporary(
+		&survey->fault, "topic %s: %s", survey->topic, rd_kafka_err2str(err));
+	rd_kafka_topic_partition_list_destroy(list);
+	return NULL;
+}
+
+static bool find_ends(struct kafka_survey *survey)
+{
+	const int64_t ends[] = { RD_KAFKA_OFFSET_BEGINNING, RD_KAFKA_OFFSET_END };
+	for (int end = 0; end < 2; end++) {
+		rd_kafka_topic_partition_list_t *list = ask(survey, ends[end]);
+		if (!list)
+			return false;
+		for (int i = 0; i < list->cnt; i++) {
+			struct kafka_span *span =
+				&survey->spans[list->elems[i].partition];
+			*(end ? &span->to : &span->from) = list->elems[i].offset;
+		}
+		rd_kafka_topic_partition_list_destroy(list);
+	}
+	return true;
 }
 
 /* The first offset of each partition that was written at `time_ms` or later. */
 static bool find_time(struct kafka_survey *survey, int64_t time_ms, bool is_start)
 {
-	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(
-		survey->count);
-	for (int32_t i = 0; i < survey->count; i++)
-		rd_kafka_topic_partition_list_add(list, survey->topic, i);
-	rd_kafka_resp_err_t err;
-	do
-		err = ask_times(survey, list, time_ms);
-	while (is_worth_another(survey, err));
-	for (int32_t i = 0; i < survey->count && !err; i++) {
+	rd_kafka_topic_partition_list_t *list = ask(survey, time_ms);
+	if (!list)
+		return false;
+	for (int i = 0; i < list->cnt; i++) {
 		struct kafka_span *span = &survey->spans[list->elems[i].partition];
 		int64_t offset = list->elems[i].offset;
 		/* None so late: a start is the end, an end stays. */
@@ -80,8 +95,7 @@ static bool find_time(struct kafka_survey *survey, int64_t time_ms, bool is_star
 			span->to = offset;
 	}
 	rd_kafka_topic_partition_list_destroy(list);
-	return !err || fault_temporary(&survey->fault, "topic %s: %s", survey->topic,
-			       rd_kafka_err2str(err));
+	return true;
 }
 
 static void run_survey(struct kafka_errand *errand)

@@ -30,4 +30,11 @@ struct kafka_survey *kafka_survey_start(struct kafka *kafka, const char *topic,
 	const struct bus_range *range,
 	void (*found)(void *with, const struct kafka_survey *survey), void *with);
 
+/* The first offset of each that was written at `time_ms` or later, -1 if none;
+ * RD_KAFKA_OFFSET_BEGINNING and _END as times are the ends. Blocks; unlike librdkafka's
+ * query for watermarks, which asks a dead leader for half a minute, no longer than told.
+ */
+rd_kafka_resp_err_t kafka_offsets_at(rd_kafka_t *rk,
+	rd_kafka_topic_partition_list_t *partitions, int64_t time_ms, int timeout_ms);
+
 #endif
