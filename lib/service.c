@@ -186,12 +186,14 @@ static void on_pulse(void *with)
 	struct life *life = with;
 	struct fault why = { 0 }, last = { 0 };
 	unsigned losses = bus_losses(life->process.bus, &last);
-	metric_add(metric_counter("postern_bus_losses_total", NULL,
-			   "Records found damaged, or gone before they were taken."),
+	metric_add(
+		metric_counter("postern_bus_losses_total", NULL,
+			"Records found damaged, or gone before they were taken, and members "
+			"shut out of their group."),
 		losses);
 	if (losses)
-		log_error(log_of(life), "records are damaged or gone",
-			NUMBER("records", losses), FIELD("last", last.text));
+		log_error(log_of(life), "the bus has lost records or a member",
+			NUMBER("losses", losses), FIELD("last", last.text));
 	bool is_healthy = bus_is_healthy(life->process.bus, &why);
 	metric_set(metric_gauge("postern_bus_healthy", NULL,
 			   "1 while the bus answers, else 0."),

@@ -11,7 +11,10 @@
 const struct bus_topic postern_topics[] = {
 	{ .name = TOPIC_QUARANTINE, .compacted = true },
 	{ .name = TOPIC_CONTROL, .compacted = true },
-	{ .name = TOPIC_EVENTS, .retention_ms = DAYS(30), .retention_bytes = GIB(16) },
+	{ .name = TOPIC_EVENTS,
+		.is_searched = true,
+		.retention_ms = DAYS(30),
+		.retention_bytes = GIB(16) },
 	{ .name = TOPIC_DEAD, .retention_ms = DAYS(30), .retention_bytes = GIB(4) },
 	{ .name = "mail.*", .retention_ms = DAYS(1), .retention_bytes = GIB(8) },
 	{ 0 },

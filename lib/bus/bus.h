@@ -21,6 +21,7 @@ struct loop;
 struct bus_topic {
 	const char *name; /* "mail.events"; with a final '*' all that begin so */
 	bool compacted;   /* keeps the newest value of each key for ever */
+	bool is_searched; /* by key, as a compacted one always is */
 	/* 0 = no bound. The local engine never drops a record that a group it knows has
 	 * not settled; Kafka does (it is what retention means there). */
 	int64_t retention_ms;
@@ -46,8 +47,9 @@ struct bus *bus_open(
 void bus_close(struct bus *bus);
 /* Did the engine's store or broker answer lately? `why` as FAULT_TEMPORARY otherwise. */
 bool bus_is_healthy(struct bus *bus, struct fault *why);
-/* Records that were found damaged, or gone before they were taken, since the last call:
- * how many, and what is to be said of the last. The bus works on. */
+/* Records that were found damaged, or gone before they were taken, and members that were
+ * shut out of their group, since the last call: how many, and what is to be said of the
+ * last. The bus works on. */
 unsigned bus_losses(struct bus *bus, struct fault *ret_last);
 
 struct bus_record {

@@ -40,6 +40,7 @@ struct database {
 
 struct topic_place {
 	const char *folder, *topic;
+	bool is_searched;        /* by key */
 	const struct bell *bell; /* open */
 };
 

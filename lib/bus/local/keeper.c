@@ -50,7 +50,7 @@ static bool open_groups(
 
 static bool kept_open(struct kept *kept, struct fault *fault)
 {
-	struct topic_place place = { kept->bus->folder, kept->topic, &kept->bell };
+	struct topic_place place = local_place(kept->bus, kept->topic, &kept->bell);
 	if (kept->is_open)
 		return open_groups(kept, &place, fault);
 	kept->is_open = bell_open(&kept->bell, place.folder, place.topic, fault) &&

@@ -14,10 +14,7 @@
 
 #include "lib/bus/local/keeper.h"
 #include "lib/chaos.h"
-#include "lib/clock.h"
 #include "lib/memory.h"
-
-#define GATHER_US 6000
 
 void local_thread_start(pthread_t *ret_thread, void *(*body)(void *), void *with)
 {
@@ -40,11 +37,12 @@ void local_wait(struct local_bus *bus, pthread_cond_t *wake, int64_t at_ms)
 	pthread_cond_timedwait(wake, &bus->lock, &at);
 }
 
-void local_gather(int64_t last_us)
+struct topic_place local_place(
+	const struct local_bus *bus, const char *topic, const struct bell *bell)
 {
-	int64_t rest_us = last_us + GATHER_US - clock_monotonic_us();
-	if (rest_us > 0)
-		usleep((useconds_t)rest_us);
+	const struct bus_topic *rules = bus_topic_find(bus->topics, topic);
+	return (struct topic_place){ bus->folder, topic,
+		rules && (rules->compacted || rules->is_searched), bell };
 }
 
 /* O_EXCL, for closing a second descriptor of a database in use would drop SQLite's locks.

@@ -14,6 +14,7 @@
 #include "lib/bus/local/outbox.h"
 
 struct keeper;
+struct topic_place;
 struct local_writer;
 
 /* Why one of the bus's threads can't work just now. Embedded in its owner. */
@@ -42,9 +43,10 @@ struct local_bus {
 void local_thread_start(pthread_t *ret_thread, void *(*body)(void *), void *with);
 /* `lock` held. Returns at once if `at_ms` (Unix ms) has passed; 0 = no deadline. */
 void local_wait(struct local_bus *bus, pthread_cond_t *wake, int64_t at_ms);
-/* A thread that would open a transaction just after its last one waits a moment first:
- * under load one transaction then does for many records, and an idle bus never waits. */
-void local_gather(int64_t last_us);
+
+/* `bell` is the topic's. */
+struct topic_place local_place(
+	const struct local_bus *bus, const char *topic, const struct bell *bell);
 
 /* Makes a file of the bus where there is none: private, and where root makes it
  * (posternctl) it still belongs to whom the folder belongs. Opening it tells if that

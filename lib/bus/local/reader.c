@@ -162,16 +162,11 @@ static void *read_on(void *with)
 	struct local_bus *bus = reader->bus;
 	pthread_mutex_lock(&bus->lock);
 	while (!reader->is_closing) {
-		pthread_mutex_unlock(&bus->lock);
-		local_gather(reader->last_us);
-		pthread_mutex_lock(&bus->lock);
 		bool is_paused = reader->is_paused;
 		collect(reader);
-		size_t held = reader->held;
 		pthread_mutex_unlock(&bus->lock);
 		bool may_have_more = work(reader, is_paused);
 		int64_t at_ms = next_wake_ms(reader, is_paused);
-		reader->last_us = reader->held > held + 1 ? clock_monotonic_us() : 0;
 		pthread_mutex_lock(&bus->lock);
 		if (!may_have_more)
 			wait_for_mail(reader, at_ms);

@@ -66,7 +66,6 @@ struct local_reader {
 	/* The thread's. */
 	struct member member;
 	size_t held, held_bytes; /* taken and not ended */
-	int64_t last_us;         /* when its last round ended, if that took several */
 	size_t source_count;
 	struct source *blocked; /* its next record doesn't fit into window_bytes yet */
 	struct source *sources;

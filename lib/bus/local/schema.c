@@ -19,9 +19,11 @@ static const char records_schema[] =
 	"CREATE TABLE record (id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL,"
 	" due INTEGER NOT NULL, key BLOB, value BLOB);"
 	"CREATE INDEX record_time ON record (time);"
-	"CREATE INDEX record_key ON record (key, time);"
 	"CREATE INDEX record_tombstone ON record (time) WHERE length(value) = 0;"
 	"INSERT INTO sqlite_sequence (name, seq) VALUES ('record', 0);";
+
+/* Keys of mail spread over an app's shards: each record would touch a page of its own. */
+static const char key_schema[] = "CREATE INDEX record_key ON record (key, time)";
 
 /* pending holds what lies below a group's position and is not settled. due 0: ready, in
  * the order of tag; due set: waits for that time; member set: in that member's hands. */
@@ -84,7 +86,8 @@ static bool enter_wal_mode(struct database *database, struct fault *fault)
 		       database->path);
 }
 
-static bool make_tables(struct database *database, struct fault *fault)
+static bool make_tables(
+	struct database *database, const struct topic_place *place, struct fault *fault)
 {
 	int64_t version;
 	if (!database_number(database, fault, &version, "PRAGMA user_version", ""))
@@ -94,11 +97,12 @@ static bool make_tables(struct database *database, struct fault *fault)
 	if (version != 0)
 		return fault_temporary(
 			fault, "%s: made by another version of Postern", database->path);
+	bool is_records = database->kind != DATABASE_GROUPS;
 	bool is_made = execute(database, "BEGIN IMMEDIATE", fault) &&
-		       execute(database,
-			       database->kind == DATABASE_GROUPS ? groups_schema
-								 : records_schema,
+		       execute(database, is_records ? records_schema : groups_schema,
 			       fault) &&
+		       (!is_records || !place->is_searched ||
+			       execute(database, key_schema, fault)) &&
 		       execute(database, "PRAGMA user_version=1; COMMIT", fault);
 	if (!is_made)
 		sqlite3_exec(database->handle, "ROLLBACK", NULL, NULL, NULL);
@@ -145,7 +149,7 @@ bool schema_prepare(
 	return execute(database, "PRAGMA synchronous=FULL", fault) &&
 	       (database->kind == DATABASE_GROUPS ||
 		       execute(database, records_page, fault)) &&
-	       enter_wal_mode(database, fault) && make_tables(database, fault) &&
+	       enter_wal_mode(database, fault) && make_tables(database, place, fault) &&
 	       (database->kind == DATABASE_GROUPS || number_on(database, place, fault)) &&
 	       execute(database,
 		       IS_BROKEN("no_sync") ? "PRAGMA synchronous=OFF"

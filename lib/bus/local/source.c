@@ -41,7 +41,7 @@ static void source_close(struct source *source)
 static bool source_open(struct source *source, struct fault *fault)
 {
 	struct local_reader *reader = source->reader;
-	struct topic_place place = { reader->bus->folder, source->topic, &source->bell };
+	struct topic_place place = local_place(reader->bus, source->topic, &source->bell);
 	source->ear.wake = &reader->wake;
 	source->group = (struct group){ .groups = &source->groups,
 		.records = &source->records };

@@ -138,7 +138,7 @@ static void close_files(struct walk *walk)
 
 static bool open_files(struct walk *walk, struct fault *fault)
 {
-	struct topic_place place = { walk->bus->folder, walk->topic, &walk->bell };
+	struct topic_place place = local_place(walk->bus, walk->topic, &walk->bell);
 	walk->ear.wake = &walk->wake;
 	if (!bell_open(&walk->bell, place.folder, place.topic, fault))
 		return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/bus/local/keeper.h"
 #include "lib/chaos.h"
@@ -14,7 +15,8 @@
 #define KEY_CEILING    4096
 /* In trouble, the store is probed this often, so that health returns without publishers.
  */
-#define PROBE_MS 1000
+#define PROBE_MS  1000
+#define GATHER_US 6000
 /* How long records that can wait do so for others to share their sync. */
 #define PATIENCE_MS 10
 
@@ -71,7 +73,7 @@ static void report_publication(struct parcel *parcel)
 
 static bool writer_open(struct local_writer *writer, struct fault *fault)
 {
-	struct topic_place place = { writer->bus->folder, writer->topic, &writer->bell };
+	struct topic_place place = local_place(writer->bus, writer->topic, &writer->bell);
 	if (!bell_open(&writer->bell, place.folder, place.topic, fault))
 		return false;
 	writer->is_open = database_open(
@@ -132,11 +134,20 @@ static bool write_batch(
 	return database_commit(&writer->records, fault);
 }
 
+/* Just after a commit of several records more are on their way: with a moment's patience
+ * one sync does for them all. An idle bus, or a lone publisher, never waits here. */
+static void gather(const struct local_writer *writer)
+{
+	int64_t rest_us = writer->last_us + GATHER_US - clock_monotonic_us();
+	if (rest_us > 0)
+		usleep((useconds_t)rest_us);
+}
+
 /* The lock first, then the batch: what comes while we wait for the lock goes along. */
 static void commit_queue(struct local_writer *writer)
 {
 	struct fault fault = { 0 };
-	local_gather(writer->last_us);
+	gather(writer);
 	bool is_good = (writer->is_open || writer_open(writer, &fault)) &&
 		       database_begin(&writer->records, &fault);
 	struct parcel *batch = take_batch(writer);

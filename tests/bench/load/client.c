@@ -109,6 +109,13 @@ static void send_content(struct client *client)
 	flush(client);
 }
 
+static void get_ready(struct client *client)
+{
+	const struct client_office *office = client->office;
+	client->step = STEP_READY;
+	office->ready(office->with, client);
+}
+
 static void log_in(struct client *client)
 {
 	const struct client_office *office = client->office;
@@ -125,14 +132,13 @@ static void log_in(struct client *client)
 		command(client, STEP_EHLO_TLS, "EHLO bench\r\n");
 		break;
 	case STEP_EHLO_TLS:
-		if (!is_plain) {
+		if (is_plain)
+			get_ready(client);
+		else
 			command(client, STEP_AUTH, office->auth);
-			break;
-		}
-		/* fall through */
+		break;
 	default:
-		client->step = STEP_READY;
-		office->ready(office->with, client);
+		get_ready(client);
 	}
 }
 
