@@ -13,10 +13,6 @@
 #define RESTART_MAX_MS 60000
 #define TRIES          2
 
-struct queue {
-	struct order *first, **last;
-};
-
 struct pool {
 	struct loop *loop;
 	const struct pool_plan *plan;
@@ -27,47 +23,26 @@ struct pool {
 	struct fault why; /* why there is no current generation */
 	struct timer *restart;
 	unsigned failed_starts;
-	struct queue queues[3]; /* by lane, urgent first */
+	struct turns *turns; /* of the orders that wait */
 	struct seat *seats;
 	struct metric *losses[LOSS_OURS + 1];
 	struct metric *queued, *reloads, *failed_reloads;
-	unsigned n_queued;
 };
 
 static void serve(void *with);
 static void start_next(void *with);
 
-static void push(struct pool *pool, struct order *order, bool is_first)
+static void push(struct pool *pool, struct order *order)
 {
-	unsigned lane = order->lane == POSTERN__LANE__LANE_URGENT ? 0
-			: order->lane == POSTERN__LANE__LANE_BULK ? 2
-								  : 1;
-	struct queue *queue = &pool->queues[lane];
-	if (is_first || !queue->first) {
-		order->next = queue->first;
-		if (!queue->first)
-			queue->last = &order->next;
-		queue->first = order;
-	} else {
-		order->next = NULL;
-		*queue->last = order;
-		queue->last = &order->next;
-	}
-	metric_set(pool->queued, ++pool->n_queued);
+	turns_add(pool->turns, &order->turn);
+	metric_set(pool->queued, (int64_t)turns_count(pool->turns));
 }
 
 static struct order *pop(struct pool *pool)
 {
-	for (size_t i = 0; i < 3; i++) {
-		struct queue *queue = &pool->queues[i];
-		struct order *order = queue->first;
-		if (!order)
-			continue;
-		queue->first = order->next;
-		metric_set(pool->queued, --pool->n_queued);
-		return order;
-	}
-	return NULL;
+	struct order *order = (struct order *)turns_take(pool->turns);
+	metric_set(pool->queued, (int64_t)turns_count(pool->turns));
+	return order;
 }
 
 /* True: the seat can do more. */
@@ -118,12 +93,8 @@ static void on_lost(void *with, struct order *order, enum loss loss, const char 
 	metric_add(pool->losses[loss], 1);
 	log_warning(order->log, "inspection failed", FIELD("why", why),
 		NUMBER("before", order->losses));
-	if (loss == LOSS_OURS) {
-		push(pool, order, true);
-		return;
-	}
-	if (++order->losses < TRIES) {
-		push(pool, order, false);
+	if (loss == LOSS_OURS || ++order->losses < TRIES) {
+		push(pool, order);
 		return;
 	}
 	struct fault fault = { 0 };
@@ -278,6 +249,7 @@ struct pool *pool_open(
 	struct pool *pool = NEW(struct pool);
 	pool->loop = loop;
 	pool->plan = plan;
+	pool->turns = turns_new();
 	pool->restart = timer_new(loop, start_next, pool);
 	pool->seats = NEW_ARRAY(struct seat, plan->workers);
 	for (unsigned i = 0; i < plan->workers; i++)
@@ -304,6 +276,7 @@ void pool_close(struct pool *pool)
 	generation_kill(pool->current);
 	generation_kill(pool->old);
 	timer_free(pool->restart);
+	turns_free(pool->turns);
 	free(pool->seats);
 	free(pool);
 }
@@ -321,6 +294,6 @@ const Postern__WorkerReady *pool_facts(const struct pool *pool)
 void pool_inspect(struct pool *pool, struct order *order)
 {
 	order->losses = 0;
-	push(pool, order, false);
+	push(pool, order);
 	serve(pool);
 }

@@ -10,6 +10,7 @@
 #include "lib/arena.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "lib/turns.h"
 #include "services/scanner/generation.h"
 
 struct pool;
@@ -42,8 +43,8 @@ const Postern__WorkerReady *pool_facts(const struct pool *pool);
 /* A message to inspect. The caller's, and alive until `done` was called; the pool chains
  * it and counts in it. */
 struct order {
+	struct turn turn; /* first; lane and app are the caller's to set */
 	struct slice content;
-	Postern__Lane lane;  /* urgent mail goes first */
 	struct arena *arena; /* for the inspection */
 	const struct log *log;
 	/* `inspection` NULL: FAULT_TEMPORARY, try again later; FAULT_PERMANENT, it was
@@ -52,7 +53,6 @@ struct order {
 		void *with, Postern__Inspection *inspection, const struct fault *fault);
 	void *with;
 
-	struct order *next;
 	unsigned losses;
 };
 void pool_inspect(struct pool *pool, struct order *order);

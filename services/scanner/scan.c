@@ -200,9 +200,9 @@ void scan_message(void *with, struct job *job)
 	scan->question = (struct spam_question){
 		.mail = mail, .arena = job_arena(job), .told = on_told, .with = scan
 	};
-	scan->order = (struct order){ .content = { (const char *)mail->content.data,
-					      mail->content.len },
-		.lane = mail->lane,
+	scan->order = (struct order){ .turn = { .lane = mail->lane,
+					      .app = slice_of(mail->app) },
+		.content = { (const char *)mail->content.data, mail->content.len },
 		.arena = job_arena(job),
 		.log = job_log(job),
 		.done = on_inspected,

@@ -125,7 +125,7 @@ struct outcome *bench_push(struct bench *bench, struct slice content, Postern__L
 	struct outcome *outcome = &bench->outcomes[bench->n_outcomes++];
 	*outcome = (struct outcome){ .bench = bench };
 	outcome->order = (struct order){ .content = content,
-		.lane = lane,
+		.turn.lane = lane,
 		.arena = bench->arena,
 		.log = &bench_log,
 		.done = on_done,
