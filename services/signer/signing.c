@@ -45,6 +45,8 @@ static struct signing *signing_new(struct signer *signer, struct job *job)
 		.next = signer->signings,
 		.self = &signer->signings };
 	signing->seal.mail = job_mail(job);
+	signing->work.turn = (struct turn){ .lane = signing->seal.mail->lane,
+		.app = slice_of(signing->seal.mail->app) };
 	if (signing->next)
 		signing->next->self = &signing->next;
 	signer->signings = signing;

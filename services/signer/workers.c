@@ -12,45 +12,19 @@
 #include "lib/loop.h"
 #include "lib/memory.h"
 
-struct queue {
-	struct work *first, **last;
-};
-
 struct workers {
 	struct workers_calls calls;
 	void *with;
 	pthread_mutex_t lock; /* guards what follows up to `is_closing` */
 	pthread_cond_t has_work;
-	struct queue waiting, done;
+	struct turns *waiting;
+	struct turn *done, **last_done;
 	bool is_closing;
 	int bell; /* wakes the loop for `done` */
 	struct watch *watch;
 	unsigned count;
 	pthread_t threads[];
 };
-
-static void queue_init(struct queue *queue)
-{
-	queue->first = NULL;
-	queue->last = &queue->first;
-}
-
-static void queue_put(struct queue *queue, struct work *work)
-{
-	work->next = NULL;
-	*queue->last = work;
-	queue->last = &work->next;
-}
-
-static struct work *queue_take(struct queue *queue)
-{
-	struct work *work = queue->first;
-	if (work)
-		queue->first = work->next;
-	if (!queue->first)
-		queue->last = &queue->first;
-	return work;
-}
 
 static void ring(struct workers *workers)
 {
@@ -63,7 +37,7 @@ static void *work_on(void *with)
 	struct workers *workers = with;
 	pthread_mutex_lock(&workers->lock);
 	while (!workers->is_closing) {
-		struct work *work = queue_take(&workers->waiting);
+		struct work *work = (struct work *)turns_take(workers->waiting);
 		if (!work) {
 			pthread_cond_wait(&workers->has_work, &workers->lock);
 			continue;
@@ -71,7 +45,9 @@ static void *work_on(void *with)
 		pthread_mutex_unlock(&workers->lock);
 		workers->calls.run(workers->with, work);
 		pthread_mutex_lock(&workers->lock);
-		queue_put(&workers->done, work);
+		work->turn.next = NULL;
+		*workers->last_done = &work->turn;
+		workers->last_done = &work->turn.next;
 		ring(workers);
 	}
 	pthread_mutex_unlock(&workers->lock);
@@ -85,13 +61,14 @@ static void on_bell(void *with, unsigned what)
 	uint64_t rings;
 	(void)!read(workers->bell, &rings, sizeof(rings));
 	pthread_mutex_lock(&workers->lock);
-	struct work *work = workers->done.first;
-	queue_init(&workers->done);
+	struct turn *turn = workers->done;
+	workers->done = NULL;
+	workers->last_done = &workers->done;
 	pthread_mutex_unlock(&workers->lock);
-	while (work) {
-		struct work *next = work->next;
-		workers->calls.done(workers->with, work);
-		work = next;
+	while (turn) {
+		struct turn *next = turn->next;
+		workers->calls.done(workers->with, (struct work *)turn);
+		turn = next;
 	}
 }
 
@@ -119,8 +96,8 @@ struct workers *workers_new(struct loop *loop, unsigned threads,
 	workers->calls = *calls;
 	workers->with = with;
 	workers->count = threads;
-	queue_init(&workers->waiting);
-	queue_init(&workers->done);
+	workers->waiting = turns_new();
+	workers->last_done = &workers->done;
 	pthread_mutex_init(&workers->lock, NULL);
 	pthread_cond_init(&workers->has_work, NULL);
 	workers->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -134,7 +111,7 @@ struct workers *workers_new(struct loop *loop, unsigned threads,
 void workers_add(struct workers *workers, struct work *work)
 {
 	pthread_mutex_lock(&workers->lock);
-	queue_put(&workers->waiting, work);
+	turns_add(workers->waiting, &work->turn);
 	pthread_cond_signal(&workers->has_work);
 	pthread_mutex_unlock(&workers->lock);
 }
@@ -153,5 +130,6 @@ void workers_free(struct workers *workers)
 	close(workers->bell);
 	pthread_cond_destroy(&workers->has_work);
 	pthread_mutex_destroy(&workers->lock);
+	turns_free(workers->waiting);
 	free(workers);
 }

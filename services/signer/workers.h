@@ -5,12 +5,14 @@
 #ifndef SIGNER_WORKERS_H
 #define SIGNER_WORKERS_H
 
+#include "lib/turns.h"
+
 struct loop;
 struct workers;
 
-/* The first member of what is to be worked on. */
+/* The first member of what is to be worked on; lane and app are its maker's to set. */
 struct work {
-	struct work *next;
+	struct turn turn;
 };
 
 struct workers_calls {
