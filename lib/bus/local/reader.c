@@ -10,6 +10,21 @@
 /* How long a settlement waits to be noted with others. */
 #define NOTE_MS 10
 
+/* That part of the window the other sources leave to the weightiest: what comes there
+ * finds room, however long the work on theirs takes. */
+#define RESERVED_PART 8
+
+static bool may_take_more(const struct local_reader *reader, const struct source *source)
+{
+	size_t most = reader->window - reader->window / RESERVED_PART, held = 0;
+	if (source->weight == reader->top_weight)
+		return true;
+	for (size_t i = 0; i < reader->source_count; i++)
+		if (reader->sources[i].weight < reader->top_weight)
+			held += reader->sources[i].held + reader->sources[i].quota;
+	return held < most;
+}
+
 /* Smooth weighted turns: every source that may have records gains its weight, the richest
  * takes the turn and pays what all have gained. */
 static struct source *next_source(struct local_reader *reader)
@@ -18,6 +33,8 @@ static struct source *next_source(struct local_reader *reader)
 	int64_t total = 0;
 	for (size_t i = 0; i < reader->source_count; i++) {
 		struct source *source = &reader->sources[i];
+		if (!may_take_more(reader, source))
+			continue;
 		if (!source->may_have || source->retry_ms) {
 			source->credit = 0;
 			continue;
@@ -65,6 +82,7 @@ static void collect(struct local_reader *reader)
 		struct local_delivery *next = delivery->next;
 		reader->held--;
 		reader->held_bytes -= delivery->size;
+		delivery->source->held--;
 		delivery->next = NULL;
 		*delivery->source->last_ended = delivery;
 		delivery->source->last_ended = &delivery->next;
@@ -220,6 +238,8 @@ struct bus_reader *local_subscribe(struct bus *base, const struct bus_subscripti
 			.bell.fd = -1,
 			.may_have = true };
 		source->last_ended = &source->ended;
+		if (source->weight > reader->top_weight)
+			reader->top_weight = source->weight;
 		trouble_join(bus, &source->trouble);
 		keeper_add(bus, source->topic);
 	}

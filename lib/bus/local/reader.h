@@ -33,6 +33,7 @@ struct source {
 	unsigned weight;
 	int64_t credit; /* of its turns, while several sources have records */
 	size_t quota;   /* records it may take now */
+	size_t held;    /* of it, taken and not ended */
 	bool may_have;  /* something may be ready */
 	bool has_moved; /* its last work changed what a next round would find */
 	bool has_news;  /* its bell rang: there may be something to admit */
@@ -67,6 +68,7 @@ struct local_reader {
 	struct member member;
 	size_t held, held_bytes; /* taken and not ended */
 	size_t source_count;
+	unsigned top_weight;    /* of all its sources */
 	struct source *blocked; /* its next record doesn't fit into window_bytes yet */
 	struct source *sources;
 };

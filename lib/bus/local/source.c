@@ -205,6 +205,7 @@ static bool deliver(struct source *source, const struct claim *claim, struct fau
 	bool is_gone = false;
 	if (read_record(source, delivery, &is_gone, fault)) {
 		reader->held++;
+		source->held++;
 		reader->held_bytes += claim->size;
 		outbox_send(reader->bus->outbox, &delivery->parcel);
 		return true;
