@@ -27,10 +27,11 @@ struct recipient {
 	enum recipient_state state;
 	bool is_uncertain;
 	struct reply reply;
-	struct route *route;   /* held while RECIPIENT_ROUTED */
-	Postern__Route *facts; /* NULL: no connection */
-	int64_t time_us;       /* of the reply */
-	struct slice note;     /* encoded Event */
+	struct route *route;    /* held while RECIPIENT_ROUTED */
+	Postern__Route *facts;  /* NULL: no connection */
+	struct put_off put_off; /* RECIPIENT_DEFERRED by the destination's state alone */
+	int64_t time_us;        /* of the reply */
+	struct slice note;      /* encoded Event */
 };
 
 struct delivery {
@@ -44,7 +45,6 @@ struct delivery {
 	struct recipient *recipients;
 	size_t count;
 	unsigned pending;       /* answers that are due before it can end */
-	int64_t rests_until_ms; /* Unix: a destination of it rests till then; 0 = none */
 	bool is_withheld;       /* the app was stopped */
 	struct delivery *twins; /* jobs of the same message, waiting for this one */
 	struct delivery *next;  /* among the twins */

@@ -10,7 +10,6 @@
 #include "lib/memory.h"
 #include "lib/metrics.h"
 #include "services/sender/line.h"
-#include "services/sender/retry.h"
 
 #define SWEEP_MS    60000
 #define REMEMBER_MS 3600000 /* failures, after the rest that they brought */
@@ -86,6 +85,12 @@ void destination_put_back(struct destination *destination, struct parcel *parcel
 	destination->queued++;
 }
 
+static int64_t put_off(struct destination *destination)
+{
+	return rest_put_off(&destination->rest, &destination->owner->line,
+		clock_unix_ms(), arc4random());
+}
+
 /* Everybody who waits gets that answer. */
 static void flush(struct destination *destination, enum client_outcome outcome,
 	const struct reply *why)
@@ -100,6 +105,9 @@ static void flush(struct destination *destination, enum client_outcome outcome,
 			recipient->outcome = outcome;
 			recipient->reply = *why;
 		}
+		if (outcome == CLIENT_DEFERRED)
+			parcel->put_off = (struct put_off){ put_off(destination),
+				destination->rest.crowd };
 		destination_finish(destination, parcel, NULL);
 	}
 }
@@ -112,28 +120,29 @@ void destination_failed(
 		return;
 	}
 	/* Connections that were opened together fail together: that is one failure. */
-	if (destination->rests_until_ms > clock_unix_ms())
+	if (destination->rest.until_ms > clock_unix_ms())
 		return;
 	metric_add(destination->owner->metrics.failed, 1);
-	destination->failures++;
-	destination->why = *why;
-	destination->rests_until_ms = clock_unix_ms() +
-				      retry_rest_ms(destination->failures, arc4random());
+	rest_begin(&destination->rest, destination->queued, why, clock_unix_ms(),
+		arc4random());
 }
 
 void destination_worked(struct destination *destination)
 {
-	destination->failures = 0;
-	destination->rests_until_ms = 0;
+	rest_end(&destination->rest);
 }
 
-int64_t destination_rests_until(
-	const struct destination *destination, struct reply *ret_why)
+bool destination_puts_off(struct destination *destination, struct put_off *ret_put_off,
+	struct reply *ret_why)
 {
-	if (destination->line_count || destination->rests_until_ms <= clock_unix_ms())
-		return 0;
-	*ret_why = destination->why;
-	return destination->rests_until_ms;
+	struct rest *rest = &destination->rest;
+	bool is_tried = rest->until_ms <= clock_unix_ms() && !destination->queued;
+	if (destination->line_count || !rest->failures || is_tried)
+		return false;
+	rest->untried++;
+	*ret_put_off = (struct put_off){ put_off(destination), 0 };
+	*ret_why = rest->why;
+	return true;
 }
 
 /* Grows with the queue (KumoMTA's formula): one message opens one connection, 64 open
@@ -143,8 +152,8 @@ static size_t wanted_lines(const struct destination *destination)
 	unsigned limit =
 		destination->owner->options.dial.pool->connections_per_destination;
 	size_t waiting = destination->queued + destination->busy_count;
-	if (destination->failures)
-		return destination->rests_until_ms <= clock_unix_ms() ? 1 : 0;
+	if (destination->rest.failures)
+		return destination->rest.until_ms <= clock_unix_ms() ? 1 : 0;
 	return (size_t)ceil(limit * (1 - exp(-0.023 * (double)waiting)));
 }
 
@@ -167,7 +176,7 @@ void destination_dispatch(struct destination *destination)
 	 * absence: the queue waits for them. */
 	if (destination->queued && !destination->line_count && !destination->dial_count &&
 		!destination->is_starved)
-		flush(destination, CLIENT_DEFERRED, &destination->why);
+		flush(destination, CLIENT_DEFERRED, &destination->rest.why);
 }
 
 struct destination_load destination_load(const struct destination *destination)
@@ -238,7 +247,7 @@ static bool is_worth_keeping(const struct destination *destination, int64_t now_
 {
 	return destination->parcels || destination->line_count ||
 	       destination->dial_count ||
-	       destination->rests_until_ms > now_ms - REMEMBER_MS;
+	       destination->rest.until_ms > now_ms - REMEMBER_MS;
 }
 
 static void on_sweep(void *with)
@@ -275,6 +284,7 @@ struct destinations *destinations_open(const struct destinations_options *option
 {
 	struct destinations *destinations = NEW(struct destinations);
 	*destinations = (struct destinations){ .options = *options };
+	destinations->line.per_second = options->per_second;
 	destinations->table = table_new();
 	open_metrics(destinations);
 	TAILQ_INIT(&destinations->idle);

@@ -13,16 +13,23 @@
 struct destination;
 struct destinations;
 
+/* The destination as a whole could not be reached, so the message waits. */
+struct put_off {
+	int64_t until_ms; /* Unix; when to submit it again. 0: it isn't put off */
+	size_t crowd;     /* about as many wait; 0: not even a connection was tried */
+};
+
 /* One message for one destination. Owned by whoever submits it; lent until `done`. */
 struct parcel {
 	TAILQ_ENTRY(parcel) entry;
 	int64_t queued_ms;       /* monotonic; the destination's */
 	struct client_mail mail; /* recipients CLIENT_PENDING at first */
 	size_t lane;             /* 0 urgent, 1 normal, 2 bulk */
+	struct put_off put_off;
 	/* Asked right before MAIL; false leaves the recipients CLIENT_PENDING. */
 	bool (*may_go)(struct parcel *parcel);
 	/* Outcomes are final, or CLIENT_PENDING for who was not tried. `facts` are NULL
-	 * if there was no connection. */
+	 * if there was no connection; then CLIENT_DEFERRED comes with `put_off`. */
 	void (*done)(struct parcel *parcel, const struct connection_facts *facts);
 	void *with;
 };
@@ -30,6 +37,7 @@ struct parcel {
 struct destinations_options {
 	struct dial_options dial;
 	size_t connections; /* to all destinations together */
+	size_t per_second;  /* messages that come again untried at most */
 };
 
 struct destinations *destinations_open(const struct destinations_options *options);
@@ -46,10 +54,10 @@ struct destination_load {
 	int64_t waited_ms;     /* the oldest in the queue */
 };
 struct destination_load destination_load(const struct destination *destination);
-/* Unix ms until which it rests after it could not be reached, or 0; `ret_why` says how
- * that went. Mail for it is better deferred at once. */
-int64_t destination_rests_until(
-	const struct destination *destination, struct reply *ret_why);
+/* A message for it is better put off at once, for it could not be reached, and rests or
+ * is being tried with another one; `ret_why` says how that went. */
+bool destination_puts_off(struct destination *destination, struct put_off *ret_put_off,
+	struct reply *ret_why);
 /* `done` may be called before this returns. */
 void destination_submit(struct destination *destination, struct parcel *parcel);
 

@@ -8,6 +8,7 @@
 
 #include "lib/table.h"
 #include "services/sender/destination.h"
+#include "services/sender/rest.h"
 
 #define LANES 3
 
@@ -32,10 +33,8 @@ struct destination {
 	struct lines idle;  /* those without a parcel, last used first */
 	struct callings dials;
 	size_t line_count, busy_count, dial_count;
-	unsigned failures;      /* connections in a row that came to nothing */
-	int64_t rests_until_ms; /* Unix; no new connection before */
-	struct reply why;       /* of the last failure */
-	bool is_starved;        /* waits for a connection of somebody else to end */
+	struct rest rest;
+	bool is_starved; /* waits for a connection of somebody else to end */
 	TAILQ_ENTRY(destination) starving;
 };
 
@@ -44,6 +43,7 @@ struct destinations {
 	struct table *table; /* route key to destination */
 	size_t connection_count;
 	struct lines idle; /* of all destinations, longest idle first */
+	struct rest_line line;
 	struct starving starved;
 	struct timer *sweep;
 	struct {

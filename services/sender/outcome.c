@@ -87,8 +87,25 @@ static void tell_final(struct recipient *recipient, Postern__EventKind kind,
 	log_recipient(recipient, what);
 }
 
+/* Attempts of earlier jobs of the same message count too: each left a step. */
+static unsigned attempts_of(const struct delivery *delivery)
+{
+	unsigned attempts = job_attempt(delivery->job);
+	for (size_t i = 0; i < delivery->mail->n_steps; i++)
+		attempts += strncmp(delivery->mail->steps[i]->stage, "sender", 6) == 0;
+	return attempts;
+}
+
+static bool is_untried(const struct recipient *recipient)
+{
+	return recipient->put_off.until_ms && !recipient->put_off.crowd;
+}
+
 static void tell_deferred(struct recipient *recipient, int64_t due_ms)
 {
+	/* That it waits is told once. */
+	if (is_untried(recipient) && attempts_of(recipient->delivery) > 1)
+		return;
 	struct sender_metrics *metrics = &recipient->delivery->sender->metrics;
 	Postern__Event *event = outcome_event(
 		recipient, POSTERN__EVENT_KIND__EVENT_DEFERRED);
@@ -140,15 +157,6 @@ static void tell(struct recipient *recipient, int64_t due_ms, bool is_expired)
 	}
 }
 
-/* Attempts of earlier jobs of the same message count too: each left a step. */
-static unsigned attempts_of(const struct delivery *delivery)
-{
-	unsigned attempts = job_attempt(delivery->job);
-	for (size_t i = 0; i < delivery->mail->n_steps; i++)
-		attempts += strncmp(delivery->mail->steps[i]->stage, "sender", 6) == 0;
-	return attempts;
-}
-
 static int64_t busy_delay_ms(const struct delivery *delivery)
 {
 	unsigned attempt = job_attempt(delivery->job);
@@ -165,17 +173,40 @@ static int64_t left_delay_ms(const struct delivery *delivery)
 	return is_at_once ? 0 : busy_delay_ms(delivery);
 }
 
+/* Of many that wait for one destination, each tries a part of the attempts: it comes the
+ * sooner, so that all go once it's back. Who had an answer keeps to his own. */
+static int64_t share_of(
+	const struct delivery *delivery, int64_t delay_ms, int64_t *ret_until_ms)
+{
+	int64_t most_ms = 0;
+	for (size_t i = 0; i < delivery->count; i++) {
+		const struct recipient *recipient = &delivery->recipients[i];
+		const struct put_off *put_off = &recipient->put_off;
+		if (recipient->state != RECIPIENT_DEFERRED)
+			continue;
+		int64_t share_ms = delay_ms;
+		if (is_untried(recipient))
+			share_ms = 0;
+		else if (put_off->until_ms)
+			share_ms = delay_ms / (int64_t)put_off->crowd;
+		most_ms = share_ms > most_ms ? share_ms : most_ms;
+		if (put_off->until_ms &&
+			(!*ret_until_ms || put_off->until_ms < *ret_until_ms))
+			*ret_until_ms = put_off->until_ms;
+	}
+	return most_ms;
+}
+
 /* When the message is tried again, Unix ms. */
 static int64_t due_of(const struct delivery *delivery, int64_t now_ms, int64_t expiry_ms,
 	bool has_deferred)
 {
 	if (!has_deferred)
 		return now_ms + left_delay_ms(delivery);
-	int64_t due_ms = now_ms +
-			 retry_delay_ms(delivery->mail->lane, attempts_of(delivery),
-				 now_ms - retry_since_ms(delivery->mail), arc4random());
-	if (due_ms < delivery->rests_until_ms)
-		due_ms = delivery->rests_until_ms + arc4random_uniform(1000);
+	int64_t delay_ms = retry_delay_ms(delivery->mail->lane, attempts_of(delivery),
+		now_ms - retry_since_ms(delivery->mail), arc4random());
+	int64_t until_ms = 0, due_ms = now_ms + share_of(delivery, delay_ms, &until_ms);
+	due_ms = due_ms > until_ms ? due_ms : until_ms;
 	/* A last attempt when its time is over, rather than none. */
 	return due_ms > expiry_ms && now_ms < expiry_ms ? expiry_ms : due_ms;
 }

@@ -118,6 +118,7 @@ static void on_done(struct parcel *parcel, const struct connection_facts *facts)
 			(double)(clock_unix_us() - sending->started_us) / 1000);
 	for (size_t i = 0; i < parcel->mail.recipient_count; i++) {
 		sending->recipients[i]->facts = route;
+		sending->recipients[i]->put_off = parcel->put_off;
 		take_outcome(sending->recipients[i], &parcel->mail.recipients[i]);
 	}
 	write_record(sending);
@@ -212,7 +213,7 @@ static struct sending *sending_new(struct delivery *delivery, struct route *rout
 }
 
 static void leave_all(struct delivery *delivery, struct route *route,
-	enum recipient_state state, const struct reply *why)
+	const struct put_off *put_off, const struct reply *why)
 {
 	route_hold(route);
 	for (size_t i = 0; i < delivery->count; i++) {
@@ -221,7 +222,9 @@ static void leave_all(struct delivery *delivery, struct route *route,
 			continue;
 		recipient->reply = *why;
 		recipient->time_us = clock_unix_us();
-		unroute(recipient, state);
+		recipient->put_off = *put_off;
+		unroute(recipient,
+			put_off->until_ms ? RECIPIENT_DEFERRED : RECIPIENT_LEFT);
 	}
 	route_release(route);
 }
@@ -230,16 +233,12 @@ static void submit(struct delivery *delivery, struct route *route)
 {
 	struct destination *destination = destination_of(
 		delivery->sender->destinations, route);
+	struct put_off put_off = { 0 };
 	struct reply why = { 0 };
-	int64_t until_ms = destination_rests_until(destination, &why);
-	if (until_ms) {
-		if (!delivery->rests_until_ms || until_ms < delivery->rests_until_ms)
-			delivery->rests_until_ms = until_ms;
-		leave_all(delivery, route, RECIPIENT_DEFERRED, &why);
-	} else if (delivery->sender->is_draining) {
-		leave_all(delivery, route, RECIPIENT_LEFT, &why);
-	} else if (room_is_short(delivery->sender->room, destination)) {
-		leave_all(delivery, route, RECIPIENT_LEFT, &why);
+	if (destination_puts_off(destination, &put_off, &why) ||
+		delivery->sender->is_draining ||
+		room_is_short(delivery->sender->room, destination)) {
+		leave_all(delivery, route, &put_off, &why);
 	} else {
 		struct sending *sending = sending_new(delivery, route);
 		delivery->pending++;

@@ -19,8 +19,10 @@ static const int64_t patient[] = { MINUTES(1), MINUTES(2), MINUTES(5), MINUTES(1
 #define STEPS (sizeof(urgent) / sizeof(*urgent))
 _Static_assert(sizeof(patient) == sizeof(urgent), "one step for each attempt");
 
-#define REST_MIN SECONDS(1)
-#define REST_MAX MINUTES(10)
+#define REST_MIN   SECONDS(1)
+#define REST_MAX   MINUTES(10)
+#define REST_CROWD SECONDS(10)
+#define CROWD_MAX  32
 
 static int64_t spread(int64_t delay_ms, uint32_t chance)
 {
@@ -31,18 +33,24 @@ int64_t retry_delay_ms(
 	Postern__Lane lane, unsigned attempt, int64_t waited_ms, uint32_t chance)
 {
 	const int64_t *steps = lane == POSTERN__LANE__LANE_URGENT ? urgent : patient;
-	size_t step = attempt < 1 ? 0 : attempt - 1;
-	int64_t delay_ms = steps[step < STEPS ? step : STEPS - 1];
-	int64_t most_ms = waited_ms * 2 > steps[0] ? waited_ms * 2 : steps[0];
-	return RETRY_DELAY(spread(delay_ms < most_ms ? delay_ms : most_ms, chance));
+	size_t step = 0;
+	/* The shortest that the steps before it can have been. */
+	int64_t before_ms = spread(steps[0], 0);
+	while (step + 1 < attempt && step + 1 < STEPS && waited_ms >= before_ms)
+		before_ms += spread(steps[++step], 0);
+	return RETRY_DELAY(spread(steps[step], chance));
 }
 
-int64_t retry_rest_ms(unsigned failures, uint32_t chance)
+int64_t retry_rest_ms(unsigned failures, int64_t away_ms, size_t waiting, uint32_t chance)
 {
+	int64_t crowd = waiting < CROWD_MAX ? (int64_t)waiting : CROWD_MAX;
+	int64_t most_ms = crowd > 1 ? away_ms / crowd : REST_MAX;
+	most_ms = most_ms > REST_CROWD ? most_ms : REST_CROWD;
+	most_ms = most_ms < REST_MAX ? most_ms : REST_MAX;
 	int64_t rest_ms = REST_MIN;
-	for (unsigned i = 1; i < failures && rest_ms < REST_MAX; i++)
+	for (unsigned i = 1; i < failures && rest_ms < most_ms; i++)
 		rest_ms *= 2;
-	return RETRY_DELAY(spread(rest_ms < REST_MAX ? rest_ms : REST_MAX, chance));
+	return RETRY_DELAY(spread(rest_ms < most_ms ? rest_ms : most_ms, chance));
 }
 
 int64_t retry_expiry_ms(const Postern__Mail *mail, int64_t expire_ms)

@@ -118,6 +118,7 @@ static void open_destinations(struct sender *sender)
 		.dial = { { process->loop, sender->tls, &sender->timeouts }, sender->dns,
 			&sender->pool },
 		.connections = (size_t)config->connections,
+		.per_second = (size_t)config->window,
 	});
 }
 

@@ -88,6 +88,7 @@ static void open_destinations(size_t connections)
 		.dial = { { bench.loop, bench.tls, &bench.timeouts }, bench.dns,
 			&bench.pool },
 		.connections = connections,
+		.per_second = 1000,
 	});
 }
 
@@ -407,12 +408,40 @@ START_TEST(a_server_that_is_away_is_left_alone_for_a_while)
 	EXPECT(first, CLIENT_DEFERRED, 451, "4.4.1");
 	EXPECT(second, CLIENT_DEFERRED, 451, "4.4.1");
 	ck_assert_ptr_nonnull(strstr(first->recipient.reply.text, "Connection refused"));
+	ck_assert_int_gt(first->parcel.put_off.until_ms, clock_unix_ms());
+	ck_assert_uint_eq(first->parcel.put_off.crowd, 2);
 	struct reply why;
+	struct put_off put_off;
 	struct destination *destination = destination_of(bench.destinations, route);
-	int64_t until_ms = destination_rests_until(destination, &why);
-	ck_assert_int_gt(until_ms, clock_unix_ms());
-	ck_assert_int_lt(until_ms, clock_unix_ms() + 1300);
+	ck_assert(destination_puts_off(destination, &put_off, &why));
+	ck_assert_int_gt(put_off.until_ms, clock_unix_ms());
+	ck_assert_int_lt(put_off.until_ms, clock_unix_ms() + 2300);
+	ck_assert_uint_eq(put_off.crowd, 0);
 	ck_assert_str_eq(why.enhanced, "4.4.1");
+}
+END_TEST
+
+START_TEST(one_message_at_a_time_shows_whether_a_server_is_back)
+{
+	struct far_end *far_end = start("--greeting-delay 0.5");
+	struct route *route = route_of(far_end);
+	struct destination *destination = destination_of(bench.destinations, route);
+	struct put_off put_off;
+	struct reply why;
+	kill(far_end->pid, SIGSTOP);
+	set_timeouts(200);
+	send_to(route, "b@customer.example");
+	wait_all();
+	pause_ms(1300);
+	kill(far_end->pid, SIGCONT);
+	set_timeouts(8000);
+	ck_assert(!destination_puts_off(destination, &put_off, &why));
+	struct sent *probe = send_to(route, "b@customer.example");
+	ck_assert(destination_puts_off(destination, &put_off, &why));
+	ck_assert_int_gt(put_off.until_ms, clock_unix_ms());
+	wait_all();
+	EXPECT(probe, CLIENT_DELIVERED, 250, "2.0.0");
+	ck_assert(!destination_puts_off(destination, &put_off, &why));
 }
 END_TEST
 
@@ -605,6 +634,7 @@ Suite *destination_suite(void)
 		tcase, the_route_says_how_much_tls_matters, 0, ROWS(tls_rows));
 	tcase_add_test(tcase, a_certificate_of_a_known_authority_is_verified);
 	tcase_add_test(tcase, a_server_that_is_away_is_left_alone_for_a_while);
+	tcase_add_test(tcase, one_message_at_a_time_shows_whether_a_server_is_back);
 	tcase_add_test(tcase, a_private_address_takes_a_written_route);
 	tcase_add_test(tcase, whatever_the_server_does_each_message_has_an_outcome);
 	tcase_add_loop_test(tcase, a_large_message_arrives_whole, 0, ROWS(large_options));

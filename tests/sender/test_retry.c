@@ -28,7 +28,12 @@ static const struct {
 	{ POSTERN__LANE__LANE_NORMAL, 3, LONG, 300000 },
 	/* Many restarts in a short time don't put a message off by an hour. */
 	{ BULK, 9, 1000, 60000 },
-	{ URGENT, 9, 20000, 40000 },
+	{ URGENT, 9, 20000, 30000 },
+	{ BULK, 9, 0, 60000 },
+	/* Nor does the spread of the steps before it shorten a step. */
+	{ BULK, 2, 48000, 120000 },
+	{ BULK, 3, 144000, 300000 },
+	{ BULK, 3, 143999, 120000 },
 };
 
 START_TEST(delays_grow_with_attempts_and_are_bounded_by_the_wait)
@@ -55,11 +60,21 @@ END_TEST
 
 START_TEST(a_destination_rests_longer_with_each_failure)
 {
-	ck_assert_int_eq(retry_rest_ms(1, MIDDLE), 1000);
-	ck_assert_int_eq(retry_rest_ms(2, MIDDLE), 2000);
-	ck_assert_int_eq(retry_rest_ms(5, MIDDLE), 16000);
-	ck_assert_int_eq(retry_rest_ms(11, MIDDLE), 600000);
-	ck_assert_int_eq(retry_rest_ms(4000000000u, MIDDLE), 600000);
+	ck_assert_int_eq(retry_rest_ms(1, LONG, 1, MIDDLE), 1000);
+	ck_assert_int_eq(retry_rest_ms(2, LONG, 1, MIDDLE), 2000);
+	ck_assert_int_eq(retry_rest_ms(5, 0, 1, MIDDLE), 16000);
+	ck_assert_int_eq(retry_rest_ms(11, LONG, 0, MIDDLE), 600000);
+	ck_assert_int_eq(retry_rest_ms(4000000000u, LONG, 1, MIDDLE), 600000);
+}
+END_TEST
+
+START_TEST(a_destination_rests_less_the_more_mail_waits)
+{
+	ck_assert_int_eq(retry_rest_ms(3, 3000, 100000, MIDDLE), 4000);
+	ck_assert_int_eq(retry_rest_ms(9, 300000, 100000, MIDDLE), 10000);
+	ck_assert_int_eq(retry_rest_ms(20, 3200000, 100000, MIDDLE), 100000);
+	ck_assert_int_eq(retry_rest_ms(20, 3200000, 16, MIDDLE), 200000);
+	ck_assert_int_eq(retry_rest_ms(20, LONG, 100000, MIDDLE), 600000);
 }
 END_TEST
 
@@ -117,6 +132,7 @@ Suite *retry_suite(void)
 		0, sizeof(delays) / sizeof(*delays));
 	tcase_add_test(tcase, chance_spreads_a_delay_by_a_fifth);
 	tcase_add_test(tcase, a_destination_rests_longer_with_each_failure);
+	tcase_add_test(tcase, a_destination_rests_less_the_more_mail_waits);
 	tcase_add_test(tcase, a_message_expires_some_time_after_it_was_minted);
 	tcase_add_test(tcase, a_released_message_has_its_whole_time_again);
 	tcase_add_test(tcase, waiting_counts_from_the_last_stage_before_us);
