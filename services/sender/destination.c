@@ -85,9 +85,9 @@ void destination_put_back(struct destination *destination, struct parcel *parcel
 	destination->queued++;
 }
 
-static int64_t put_off(struct destination *destination)
+static int64_t put_off(struct destination *destination, size_t lane)
 {
-	return rest_put_off(&destination->rest, &destination->owner->line,
+	return rest_put_off(&destination->rest, &destination->owner->waiting[lane],
 		clock_unix_ms(), arc4random());
 }
 
@@ -106,8 +106,9 @@ static void flush(struct destination *destination, enum client_outcome outcome,
 			recipient->reply = *why;
 		}
 		if (outcome == CLIENT_DEFERRED)
-			parcel->put_off = (struct put_off){ put_off(destination),
-				destination->rest.crowd };
+			parcel->put_off =
+				(struct put_off){ put_off(destination, parcel->lane),
+					destination->rest.crowd };
 		destination_finish(destination, parcel, NULL);
 	}
 }
@@ -132,15 +133,15 @@ void destination_worked(struct destination *destination)
 	rest_end(&destination->rest);
 }
 
-bool destination_puts_off(struct destination *destination, struct put_off *ret_put_off,
-	struct reply *ret_why)
+bool destination_puts_off(struct destination *destination, size_t lane,
+	struct put_off *ret_put_off, struct reply *ret_why)
 {
 	struct rest *rest = &destination->rest;
 	bool is_tried = rest->until_ms <= clock_unix_ms() && !destination->queued;
 	if (destination->line_count || !rest->failures || is_tried)
 		return false;
 	rest->untried++;
-	*ret_put_off = (struct put_off){ put_off(destination), 0 };
+	*ret_put_off = (struct put_off){ put_off(destination, lane), 0 };
 	*ret_why = rest->why;
 	return true;
 }
@@ -284,7 +285,8 @@ struct destinations *destinations_open(const struct destinations_options *option
 {
 	struct destinations *destinations = NEW(struct destinations);
 	*destinations = (struct destinations){ .options = *options };
-	destinations->line.per_second = options->per_second;
+	for (size_t lane = 0; lane < LANES; lane++)
+		destinations->waiting[lane].per_second = options->per_second;
 	destinations->table = table_new();
 	open_metrics(destinations);
 	TAILQ_INIT(&destinations->idle);

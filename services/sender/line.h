@@ -43,7 +43,7 @@ struct destinations {
 	struct table *table; /* route key to destination */
 	size_t connection_count;
 	struct lines idle; /* of all destinations, longest idle first */
-	struct rest_line line;
+	struct rest_line waiting[LANES];
 	struct starving starved;
 	struct timer *sweep;
 	struct {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A destination that could not be reached rests: when it is tried again, and when the
- * mail that waits for it comes back from the bus. All of it stands in one line, so that
- * it comes evenly, whether the destination is back or not. Pure: clock and chance are
+ * mail that waits for it comes back from the bus. A lane stands in one line, so that it
+ * comes evenly, whether the destination is back or not. Pure: clock and chance are
  * arguments. */
 #ifndef SERVICES_SENDER_REST_H
 #define SERVICES_SENDER_REST_H
@@ -22,7 +22,7 @@ struct rest {
 	struct reply why;
 };
 
-/* The mail of all destinations of a process, as it comes back. */
+/* The mail of a lane for all destinations of a process, as it comes back. */
 struct rest_line {
 	size_t per_second; /* what that may cost */
 	int64_t end_us;    /* Unix; when the last of it comes */

@@ -74,6 +74,11 @@ static bool open_tls(struct sender *sender, struct fault *fault)
 	return sender->ca_watch || fault_within(fault, "POSTERN_SENDER_CA_FILE");
 }
 
+static bool is_bus_local(const struct process *process)
+{
+	return strncmp(process->bus_where, "local:", 6) == 0;
+}
+
 /* Beside the local bus, where a backup or a move takes both; not named .db, which are
  * topics there. */
 static const char *record_place(const struct process *process)
@@ -81,7 +86,7 @@ static const char *record_place(const struct process *process)
 	const struct sender_config *config = process->config;
 	if (*config->record)
 		return config->record;
-	if (strncmp(process->bus_where, "local:", 6) == 0)
+	if (is_bus_local(process))
 		return arena_printf(process->arena, "sqlite:%s/deliveries.%s.sqlite",
 			process->bus_where + 6, config->pool);
 	log_warning(&process->log, "no delivery record: after a kill or a rebalance "
@@ -101,6 +106,14 @@ static bool open_record(struct sender *sender, struct fault *fault)
 	return sender->record || fault_within(fault, "POSTERN_SENDER_RECORD");
 }
 
+/* The whole window, as in room.c. On Kafka each return is written anew, several times. */
+static size_t returns_per_second(const struct process *process)
+{
+	const struct sender_config *config = process->config;
+	size_t most = (size_t)config->window;
+	return is_bus_local(process) || most < 8 ? most : most / 8;
+}
+
 static void open_destinations(struct sender *sender)
 {
 	struct process *process = sender->process;
@@ -118,7 +131,7 @@ static void open_destinations(struct sender *sender)
 		.dial = { { process->loop, sender->tls, &sender->timeouts }, sender->dns,
 			&sender->pool },
 		.connections = (size_t)config->connections,
-		.per_second = (size_t)config->window,
+		.per_second = returns_per_second(process),
 	});
 }
 

@@ -356,6 +356,35 @@ START_TEST(a_mail_that_nobody_took_comes_again_as_it_is)
 }
 END_TEST
 
+/* All but the one that is tried each time wait in silence, and go when one went. */
+START_TEST(what_waits_for_a_server_that_is_away_goes_when_it_is_back)
+{
+	enum { COUNT = 60 };
+	struct far_end late;
+	far_end_start(&late, "");
+	put_route("late.example", "127.0.0.1", late.port);
+	kill(late.pid, SIGSTOP);
+	config.greeting_ms = 300;
+	open_sender();
+	publish("first@late.example");
+	wait_returned(1);
+	for (size_t i = 0; i < COUNT; i++)
+		publish_with(id_mint(), POSTERN__LANE__LANE_BULK, "bob@late.example",
+			SIGNATURE, CONTENT);
+	wait_returned(2 * COUNT);
+	size_t told = read_events(KIND(DEFERRED), "bob@late.example");
+	ck_assert_uint_ge(told, COUNT);
+	ck_assert_uint_lt(told, COUNT + 15);
+	kill(late.pid, SIGCONT);
+	int64_t from_ms = clock_monotonic_ms();
+	wait_settled(COUNT + 1);
+	/* A bulk message that was deferred by itself would have waited for a minute. */
+	ck_assert_int_lt(clock_monotonic_ms() - from_ms, 13000);
+	ck_assert_uint_eq(far_end_count(&late, "message_id"), COUNT + 1);
+	far_end_stop(&late);
+}
+END_TEST
+
 START_TEST(an_old_mail_expires)
 {
 	put_pool(0, 1);
@@ -593,6 +622,7 @@ Suite *deliver_suite(void)
 	tcase_add_test(tcase, each_recipient_has_an_end_of_its_own);
 	tcase_add_test(tcase, what_was_put_off_is_delivered_when_it_is_due);
 	tcase_add_test(tcase, a_mail_that_nobody_took_comes_again_as_it_is);
+	tcase_add_test(tcase, what_waits_for_a_server_that_is_away_goes_when_it_is_back);
 	tcase_add_test(tcase, an_old_mail_expires);
 	tcase_add_test(tcase, a_repeat_is_recognised);
 	tcase_add_test(tcase, twins_in_hand_at_the_same_time_are_delivered_once);
