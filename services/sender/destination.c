@@ -85,10 +85,10 @@ void destination_put_back(struct destination *destination, struct parcel *parcel
 	destination->queued++;
 }
 
-static int64_t put_off(struct destination *destination, size_t lane)
+static int64_t put_off(struct destination *destination, size_t lane, size_t size_bytes)
 {
 	return rest_put_off(&destination->rest, &destination->owner->waiting[lane],
-		clock_unix_ms(), arc4random());
+		size_bytes, clock_unix_ms(), arc4random());
 }
 
 /* Everybody who waits gets that answer. */
@@ -107,7 +107,8 @@ static void flush(struct destination *destination, enum client_outcome outcome,
 		}
 		if (outcome == CLIENT_DEFERRED)
 			parcel->put_off =
-				(struct put_off){ put_off(destination, parcel->lane),
+				(struct put_off){ put_off(destination, parcel->lane,
+							  parcel->mail.size_bytes),
 					destination->rest.crowd };
 		destination_finish(destination, parcel, NULL);
 	}
@@ -133,7 +134,7 @@ void destination_worked(struct destination *destination)
 	rest_end(&destination->rest);
 }
 
-bool destination_puts_off(struct destination *destination, size_t lane,
+bool destination_puts_off(struct destination *destination, size_t lane, size_t size_bytes,
 	struct put_off *ret_put_off, struct reply *ret_why)
 {
 	struct rest *rest = &destination->rest;
@@ -141,7 +142,7 @@ bool destination_puts_off(struct destination *destination, size_t lane,
 	if (destination->line_count || !rest->failures || is_tried)
 		return false;
 	rest->untried++;
-	*ret_put_off = (struct put_off){ put_off(destination, lane), 0 };
+	*ret_put_off = (struct put_off){ put_off(destination, lane, size_bytes), 0 };
 	*ret_why = rest->why;
 	return true;
 }
@@ -286,7 +287,7 @@ struct destinations *destinations_open(const struct destinations_options *option
 	struct destinations *destinations = NEW(struct destinations);
 	*destinations = (struct destinations){ .options = *options };
 	for (size_t lane = 0; lane < LANES; lane++)
-		destinations->waiting[lane].per_second = options->per_second;
+		destinations->waiting[lane].pace = options->returns;
 	destinations->table = table_new();
 	open_metrics(destinations);
 	TAILQ_INIT(&destinations->idle);

@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 
 #include "services/sender/dial.h"
+#include "services/sender/rest.h"
 
 struct destination;
 struct destinations;
@@ -36,8 +37,8 @@ struct parcel {
 
 struct destinations_options {
 	struct dial_options dial;
-	size_t connections; /* to all destinations together */
-	size_t per_second;  /* messages of a lane that come again untried, at most */
+	size_t connections;       /* to all destinations together */
+	struct rest_pace returns; /* of a lane, untried, at most */
 };
 
 struct destinations *destinations_open(const struct destinations_options *options);
@@ -56,7 +57,7 @@ struct destination_load {
 struct destination_load destination_load(const struct destination *destination);
 /* A message for it is better put off at once, for it could not be reached, and rests or
  * is being tried with another one; `ret_why` says how that went. */
-bool destination_puts_off(struct destination *destination, size_t lane,
+bool destination_puts_off(struct destination *destination, size_t lane, size_t size_bytes,
 	struct put_off *ret_put_off, struct reply *ret_why);
 /* `done` may be called before this returns. */
 void destination_submit(struct destination *destination, struct parcel *parcel);

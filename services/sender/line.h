@@ -8,7 +8,6 @@
 
 #include "lib/table.h"
 #include "services/sender/destination.h"
-#include "services/sender/rest.h"
 
 #define LANES 3
 

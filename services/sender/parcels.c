@@ -236,7 +236,8 @@ static void submit(struct delivery *delivery, struct route *route)
 	struct put_off put_off = { 0 };
 	struct reply why = { 0 };
 	size_t lane = lane_index(delivery->mail->lane);
-	if (destination_puts_off(destination, lane, &put_off, &why) ||
+	if (destination_puts_off(
+		    destination, lane, delivery->size_bytes, &put_off, &why) ||
 		delivery->sender->is_draining ||
 		room_is_short(delivery->sender->room, destination)) {
 		leave_all(delivery, route, &put_off, &why);

@@ -8,6 +8,8 @@
 /* Of the time that a destination has been away: what gathered meanwhile goes 16 times as
  * fast, and a long outage costs few returns. */
 #define SPREAD_PART 16
+/* Of each destination, as many don't wait behind the crowd of another one. */
+#define FEW 64
 
 void rest_begin(struct rest *rest, size_t queued, const struct reply *why, int64_t now_ms,
 	uint32_t chance)
@@ -29,8 +31,15 @@ void rest_end(struct rest *rest)
 	rest->untried = 0;
 }
 
-int64_t rest_put_off(
-	struct rest *rest, struct rest_line *line, int64_t now_ms, uint32_t chance)
+static int64_t step_us(const struct rest_pace *pace, size_t size_bytes)
+{
+	size_t message_us = 1000000 / pace->messages;
+	size_t bytes_us = size_bytes * 1000000 / pace->bytes;
+	return (int64_t)(message_us > bytes_us ? message_us : bytes_us);
+}
+
+int64_t rest_put_off(const struct rest *rest, struct rest_line *line, size_t size_bytes,
+	int64_t now_ms, uint32_t chance)
 {
 	int64_t spread_ms = (now_ms - rest->since_ms) / SPREAD_PART;
 	spread_ms = spread_ms < SPREAD_MAX ? spread_ms : SPREAD_MAX;
@@ -41,6 +50,7 @@ int64_t rest_put_off(
 	due_ms += chance % (uint32_t)spread_ms;
 	if (line->end_us < now_ms * 1000)
 		line->end_us = now_ms * 1000;
-	line->end_us += 1000000 / (int64_t)line->per_second;
-	return due_ms > line->end_us / 1000 ? due_ms : line->end_us / 1000;
+	line->end_us += step_us(&line->pace, size_bytes);
+	int64_t end_ms = line->end_us / 1000;
+	return rest->untried > FEW && due_ms < end_ms ? end_ms : due_ms;
 }

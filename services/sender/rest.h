@@ -24,8 +24,10 @@ struct rest {
 
 /* The mail of a lane for all destinations of a process, as it comes back. */
 struct rest_line {
-	size_t per_second; /* what that may cost */
-	int64_t end_us;    /* Unix; when the last of it comes */
+	struct rest_pace {
+		size_t messages, bytes; /* a second: what that may cost */
+	} pace;
+	int64_t end_us; /* Unix; when the last of it comes */
 };
 
 /* A connection came to nothing, and `queued` messages waited for it. */
@@ -34,7 +36,7 @@ void rest_begin(struct rest *rest, size_t queued, const struct reply *why, int64
 /* A connection worked. */
 void rest_end(struct rest *rest);
 /* Unix ms at which a message that can't go now comes again. */
-int64_t rest_put_off(
-	struct rest *rest, struct rest_line *line, int64_t now_ms, uint32_t chance);
+int64_t rest_put_off(const struct rest *rest, struct rest_line *line, size_t size_bytes,
+	int64_t now_ms, uint32_t chance);
 
 #endif

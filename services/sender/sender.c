@@ -106,12 +106,14 @@ static bool open_record(struct sender *sender, struct fault *fault)
 	return sender->record || fault_within(fault, "POSTERN_SENDER_RECORD");
 }
 
-/* The whole window, as in room.c. On Kafka each return is written anew, several times. */
-static size_t returns_per_second(const struct process *process)
+/* The whole window once a second, as in room.c; a message is read for it, and on Kafka
+ * written anew, several times. */
+static struct rest_pace returns_of(const struct process *process)
 {
 	const struct sender_config *config = process->config;
-	size_t most = (size_t)config->window;
-	return is_bus_local(process) || most < 8 ? most : most / 8;
+	size_t part = is_bus_local(process) ? 1 : 8, messages = (size_t)config->window;
+	return (struct rest_pace){ .messages = messages > part ? messages / part : 1,
+		.bytes = (size_t)config->window_bytes / 4 / part };
 }
 
 static void open_destinations(struct sender *sender)
@@ -131,7 +133,7 @@ static void open_destinations(struct sender *sender)
 		.dial = { { process->loop, sender->tls, &sender->timeouts }, sender->dns,
 			&sender->pool },
 		.connections = (size_t)config->connections,
-		.per_second = returns_per_second(process),
+		.returns = returns_of(process),
 	});
 }
 

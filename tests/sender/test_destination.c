@@ -88,7 +88,7 @@ static void open_destinations(size_t connections)
 		.dial = { { bench.loop, bench.tls, &bench.timeouts }, bench.dns,
 			&bench.pool },
 		.connections = connections,
-		.per_second = 1000,
+		.returns = { 1000, 1000000 },
 	});
 }
 
@@ -413,7 +413,7 @@ START_TEST(a_server_that_is_away_is_left_alone_for_a_while)
 	struct reply why;
 	struct put_off put_off;
 	struct destination *destination = destination_of(bench.destinations, route);
-	ck_assert(destination_puts_off(destination, 1, &put_off, &why));
+	ck_assert(destination_puts_off(destination, 1, 43, &put_off, &why));
 	ck_assert_int_gt(put_off.until_ms, clock_unix_ms());
 	ck_assert_int_lt(put_off.until_ms, clock_unix_ms() + 2300);
 	ck_assert_uint_eq(put_off.crowd, 0);
@@ -435,13 +435,13 @@ START_TEST(one_message_at_a_time_shows_whether_a_server_is_back)
 	pause_ms(1300);
 	kill(far_end->pid, SIGCONT);
 	set_timeouts(8000);
-	ck_assert(!destination_puts_off(destination, 1, &put_off, &why));
+	ck_assert(!destination_puts_off(destination, 1, 43, &put_off, &why));
 	struct sent *probe = send_to(route, "b@customer.example");
-	ck_assert(destination_puts_off(destination, 1, &put_off, &why));
+	ck_assert(destination_puts_off(destination, 1, 43, &put_off, &why));
 	ck_assert_int_gt(put_off.until_ms, clock_unix_ms());
 	wait_all();
 	EXPECT(probe, CLIENT_DELIVERED, 250, "2.0.0");
-	ck_assert(!destination_puts_off(destination, 1, &put_off, &why));
+	ck_assert(!destination_puts_off(destination, 1, 43, &put_off, &why));
 }
 END_TEST
 

@@ -15,7 +15,7 @@ static void set_up_away(int64_t away_ms, size_t waiting)
 {
 	struct reply why = { 0 };
 	rest = (struct rest){ 0 };
-	line = (struct rest_line){ .per_second = 1000 };
+	line = (struct rest_line){ .pace = { 1000, 1000000 } };
 	reply_set(&why, 451, "4.4.1", "Connection refused");
 	rest_begin(&rest, 1, &why, NOW - away_ms, MIDDLE);
 	for (int i = 0; i < 20; i++)
@@ -56,7 +56,7 @@ START_TEST(few_messages_come_when_the_rest_is_over)
 {
 	set_up_away(200000, 40);
 	for (uint32_t i = 0; i < 40; i++) {
-		int64_t due_ms = rest_put_off(&rest, &line, NOW, i * 1000);
+		int64_t due_ms = rest_put_off(&rest, &line, 500, NOW, i * 1000);
 		ck_assert_int_ge(due_ms, rest.until_ms);
 		ck_assert_int_lt(due_ms, rest.until_ms + 200000 / 16);
 	}
@@ -68,8 +68,9 @@ START_TEST(many_messages_come_one_after_the_other)
 	enum { COUNT = 100000 };
 	set_up_away(200000, COUNT);
 	static unsigned in_second[COUNT / 1000 + 20];
+	rest.untried = 65;
 	for (uint32_t i = 0; i < COUNT; i++) {
-		int64_t due_ms = rest_put_off(&rest, &line, NOW, i * 7919);
+		int64_t due_ms = rest_put_off(&rest, &line, 500, NOW, i * 7919);
 		ck_assert_int_ge(due_ms, rest.until_ms);
 		ck_assert_int_le(due_ms, NOW + COUNT);
 		in_second[(due_ms - NOW) / 1000]++;
@@ -79,8 +80,34 @@ START_TEST(many_messages_come_one_after_the_other)
 		ck_assert_uint_eq(in_second[i], 1000);
 	/* And again, while it is still away: each goes to the end. */
 	for (int64_t i = 20000; i < COUNT; i++)
-		ck_assert_int_eq(rest_put_off(&rest, &line, NOW + i, 0),
+		ck_assert_int_eq(rest_put_off(&rest, &line, 500, NOW + i, 0),
 			NOW + i + COUNT - 20000 + 1);
+}
+END_TEST
+
+START_TEST(few_messages_do_not_wait_behind_many_for_another_destination)
+{
+	set_up_away(200000, 100000);
+	rest.untried = 100000;
+	for (uint32_t i = 0; i < 100000; i++)
+		rest_put_off(&rest, &line, 500, NOW, 0);
+	rest.untried = 64;
+	ck_assert_int_eq(rest_put_off(&rest, &line, 500, NOW, 0), rest.until_ms);
+	rest.untried = 65;
+	ck_assert_int_eq(rest_put_off(&rest, &line, 500, NOW, 0), NOW + 100002);
+}
+END_TEST
+
+START_TEST(large_messages_take_more_time)
+{
+	struct reply why = { 0 };
+	set_up_away(0, 0);
+	rest_end(&rest);
+	rest_begin(&rest, 1, &why, NOW, MIDDLE);
+	rest.untried = 65;
+	for (int i = 1; i <= 100; i++)
+		ck_assert_int_eq(
+			rest_put_off(&rest, &line, 2000000, NOW, 0), NOW + 2000 * i);
 }
 END_TEST
 
@@ -88,7 +115,7 @@ START_TEST(what_comes_during_an_attempt_waits_as_if_that_failed)
 {
 	set_up_away(200000, 40);
 	int64_t later_ms = rest.until_ms + 3000;
-	ck_assert_int_eq(rest_put_off(&rest, &line, later_ms, 0), later_ms + 10000);
+	ck_assert_int_eq(rest_put_off(&rest, &line, 500, later_ms, 0), later_ms + 10000);
 }
 END_TEST
 
@@ -98,7 +125,7 @@ START_TEST(after_a_long_time_mail_comes_back_seldom)
 	set_up_away(2 * DAY, 40);
 	int64_t least_ms = INT64_MAX, most_ms = 0;
 	for (uint32_t i = 0; i < 100; i++) {
-		int64_t in_ms = rest_put_off(&rest, &line, NOW, i * 99991) - NOW;
+		int64_t in_ms = rest_put_off(&rest, &line, 500, NOW, i * 99991) - NOW;
 		least_ms = in_ms < least_ms ? in_ms : least_ms;
 		most_ms = in_ms > most_ms ? in_ms : most_ms;
 	}
@@ -116,6 +143,9 @@ Suite *rest_suite(void)
 	tcase_add_test(tcase, who_waits_is_counted_between_two_failures);
 	tcase_add_test(tcase, few_messages_come_when_the_rest_is_over);
 	tcase_add_test(tcase, many_messages_come_one_after_the_other);
+	tcase_add_test(
+		tcase, few_messages_do_not_wait_behind_many_for_another_destination);
+	tcase_add_test(tcase, large_messages_take_more_time);
 	tcase_add_test(tcase, what_comes_during_an_attempt_waits_as_if_that_failed);
 	tcase_add_test(tcase, after_a_long_time_mail_comes_back_seldom);
 	suite_add_tcase(suite, tcase);
