@@ -16,6 +16,8 @@
 #include "services/sender/delivery.h"
 #include "services/sender/room.h"
 
+#define RETURNS_MIN 500 /* a second, however small the window */
+
 static void open_metrics(struct sender_metrics *metrics)
 {
 	const char *name = "postern_sender_recipients_total";
@@ -112,7 +114,8 @@ static struct rest_pace returns_of(const struct process *process)
 {
 	const struct sender_config *config = process->config;
 	size_t part = is_bus_local(process) ? 1 : 8, messages = (size_t)config->window;
-	return (struct rest_pace){ .messages = messages > part ? messages / part : 1,
+	messages = messages > RETURNS_MIN ? messages : RETURNS_MIN;
+	return (struct rest_pace){ .messages = messages / part,
 		.bytes = (size_t)config->window_bytes / 4 / part };
 }
 
