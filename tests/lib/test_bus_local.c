@@ -575,6 +575,30 @@ static void publish_and_settle(struct rig *child, int fd, void *with)
 	}
 }
 
+START_TEST(a_burst_in_a_lower_lane_leaves_room_for_a_higher)
+{
+	begin();
+	takes.keeps = true;
+	struct bus_source sources[] = { { NULL, 16 }, { NULL, 1 }, { 0 } };
+	rig_open(&rig);
+	sources[0].topic = rig_topic(&rig, "urgent");
+	sources[1].topic = rig_topic(&rig, "bulk");
+	for (int i = 0; i < 30; i++)
+		rig_publish(&rig, sources[1].topic, "news/1", "x");
+	rig_flush(&rig);
+	takes_subscribe_to(&takes, &rig,
+		&(struct bus_subscription){
+			.group = rig.prefix, .sources = sources, .window = 16 });
+	RIG_UNTIL(&rig, takes.count == 14);
+	rig_turn(&rig, 100);
+	ck_assert_uint_eq(takes.count, 14);
+	rig_publish(&rig, sources[0].topic, "shop/1", "code");
+	RIG_UNTIL(&rig, takes.count == 15);
+	ck_assert_str_eq(takes.rows[14].topic, sources[0].topic);
+	finish();
+}
+END_TEST
+
 START_TEST(files_are_whole_after_kills)
 {
 	begin();
@@ -629,6 +653,7 @@ Suite *bus_local_suite(void)
 	tcase_add_test(tcase, what_root_makes_belongs_to_whom_the_folder_belongs);
 	tcase_add_test(tcase, a_wal_stays_small_under_constant_load);
 	tcase_add_test(tcase, a_take_costs_the_same_with_many_waiting);
+	tcase_add_test(tcase, a_burst_in_a_lower_lane_leaves_room_for_a_higher);
 	tcase_add_test(tcase, files_are_whole_after_kills);
 	suite_add_tcase(suite, tcase);
 	return suite;
