@@ -241,6 +241,19 @@ static void wait_settled(unsigned count)
 		bench_wait(are_settled, SOON), "%u of %u settled", bench.settled, count);
 }
 
+static bool are_taken(void)
+{
+	return stage_in_hand(sender->stage) >= wanted;
+}
+
+/* And some time for them to be under way. */
+static void wait_taken(unsigned count)
+{
+	wanted = count;
+	ck_assert(bench_wait(are_taken, SOON));
+	bench_run(200);
+}
+
 static void wait_returned(unsigned count)
 {
 	wanted = count;
@@ -470,7 +483,7 @@ START_TEST(the_mail_of_an_app_that_is_stopped_while_it_waits_is_held)
 	open_sender();
 	publish("bob@slow.example");
 	publish("bob@slow.example");
-	bench_run(150);
+	wait_taken(2);
 	put_app(POSTERN__APP_STATE__APP_SUSPENDED);
 	wait_settled(2);
 	ck_assert_uint_eq(far_end_count(&end, "message_id"), 1);
@@ -485,7 +498,7 @@ START_TEST(only_what_is_left_of_a_mail_is_held)
 	put_route("slow.example", "127.0.0.1", end.port);
 	/* later.example defers, slow.example takes its time: then the app is stopped. */
 	publish("bob@slow.example carl@later.example");
-	bench_run(150);
+	wait_taken(1);
 	put_app(POSTERN__APP_STATE__APP_SUSPENDED);
 	wait_settled(1);
 	Postern__Mail *mail = only_mail(TOPIC_QUARANTINE);
@@ -573,7 +586,7 @@ START_TEST(draining_ends_what_is_under_way_and_returns_the_rest)
 	open_sender();
 	for (int i = 0; i < 6; i++)
 		publish("bob@slow.example");
-	bench_run(200);
+	wait_taken(6);
 	sender->is_draining = true;
 	stage_drain(sender->stage, on_drained, NULL);
 	destinations_recall(sender->destinations);
