@@ -431,7 +431,7 @@ Suite *bus_cluster_suite(void)
 		injected, a_topic_that_no_broker_ever_knows_fails_in_time_and_says_why);
 	tcase_add_test(injected, a_member_that_only_a_commit_shuts_out_comes_back);
 	suite_add_tcase(suite, injected);
-	if (!rig_has(RIG_KAFKA) || getenv("POSTERN_TEST_NO_CLUSTER"))
+	if (!rig_has(RIG_KAFKA) || getenv("KAFKA_TEST_NO_CLUSTER"))
 		return suite;
 	TCase *tcase = tcase_create("kafka cluster");
 	tcase_set_timeout(tcase, 60);
