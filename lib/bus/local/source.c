@@ -217,6 +217,21 @@ static bool deliver(struct source *source, const struct claim *claim, struct fau
 	return is_gone;
 }
 
+/* They are ours by now, whatever fails. One transaction, for each takes and lets go of
+ * locks. */
+static bool deliver_all(
+	struct source *source, const struct haul *haul, struct fault *fault)
+{
+	bool is_good = true;
+	if (haul->count == 0)
+		return true;
+	database_run(&source->records, NULL, "BEGIN", "");
+	for (size_t i = 0; i < haul->count; i++)
+		is_good &= deliver(source, &haul->claims[i], fault);
+	database_run(&source->records, NULL, "COMMIT", "");
+	return is_good;
+}
+
 static bool look_for_peers(struct source *source, struct fault *fault)
 {
 	int64_t peer;
@@ -274,14 +289,7 @@ bool source_work(struct source *source)
 	if ((is_new && !source_open(source, &fault)) || !work(source, &haul, &fault))
 		return rest(source, &fault);
 	learn(source, &haul, is_new);
-	/* They are ours by now, whatever else fails. */
-	bool is_good = true;
-	if (haul.count > 1)
-		database_run(&source->records, NULL, "BEGIN", "");
-	for (size_t i = 0; i < haul.count; i++)
-		is_good &= deliver(source, &haul.claims[i], &fault);
-	if (haul.count > 1)
-		database_run(&source->records, NULL, "COMMIT", "");
+	bool is_good = deliver_all(source, &haul, &fault);
 	if (!look_for_peers(source, &fault))
 		return rest(source, &fault);
 	trouble_report(source->reader->bus, &source->trouble, is_good ? NULL : &fault);
