@@ -37,6 +37,12 @@ void local_wait(struct local_bus *bus, pthread_cond_t *wake, int64_t at_ms)
 	pthread_cond_timedwait(wake, &bus->lock, &at);
 }
 
+void local_wait_us(struct local_bus *bus, pthread_cond_t *wake, int64_t at_us)
+{
+	struct timespec at = { at_us / 1000000, at_us % 1000000 * 1000L };
+	pthread_cond_clockwait(wake, &bus->lock, CLOCK_MONOTONIC, &at);
+}
+
 struct topic_place local_place(
 	const struct local_bus *bus, const char *topic, const struct bell *bell)
 {

@@ -43,6 +43,8 @@ struct local_bus {
 void local_thread_start(pthread_t *ret_thread, void *(*body)(void *), void *with);
 /* `lock` held. Returns at once if `at_ms` (Unix ms) has passed; 0 = no deadline. */
 void local_wait(struct local_bus *bus, pthread_cond_t *wake, int64_t at_ms);
+/* Likewise, but by the monotonic clock, which nobody sets. */
+void local_wait_us(struct local_bus *bus, pthread_cond_t *wake, int64_t at_us);
 
 /* `bell` is the topic's. */
 struct topic_place local_place(

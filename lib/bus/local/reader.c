@@ -9,7 +9,7 @@
 #include "lib/memory.h"
 
 /* How long a settlement waits to be noted with others. */
-#define NOTE_MS 10
+#define NOTE_US 10000
 
 /* That part of the window the other sources leave to the weightiest: what comes there
  * finds room, however long the work on theirs takes. */
@@ -158,7 +158,7 @@ static int64_t next_wake_ms(const struct local_reader *reader, bool is_paused)
 static bool has_mail(const struct local_reader *reader)
 {
 	bool has = reader->is_closing ||
-		   (reader->ended && reader->note_ms <= clock_unix_ms());
+		   (reader->ended && reader->note_us <= clock_monotonic_us());
 	for (size_t i = 0; i < reader->source_count; i++)
 		has |= reader->sources[i].ear.rang;
 	return has;
@@ -168,10 +168,10 @@ static bool has_mail(const struct local_reader *reader)
 static void wait_for_mail(struct local_reader *reader, int64_t at_ms)
 {
 	while (!has_mail(reader) && !is_past(at_ms, clock_unix_ms())) {
-		int64_t until_ms = at_ms;
 		if (reader->ended)
-			sooner(&until_ms, reader->note_ms);
-		local_wait(reader->bus, &reader->wake, until_ms);
+			local_wait_us(reader->bus, &reader->wake, reader->note_us);
+		else
+			local_wait(reader->bus, &reader->wake, at_ms);
 	}
 }
 
@@ -259,12 +259,12 @@ void reader_end(struct local_delivery *delivery)
 	*reader->last_ended = delivery;
 	reader->last_ended = &delivery->next;
 	if (is_first)
-		reader->note_ms = clock_unix_ms() + NOTE_MS;
+		reader->note_us = clock_monotonic_us() + NOTE_US;
 	/* The broken rule would rarely show if its settlements waited. */
 	bool is_urgent = delivery->end != DELIVERY_SETTLED || IS_BROKEN("settle_early") ||
 			 ++reader->ended_count * 2 >= reader->window;
 	if (is_urgent)
-		reader->note_ms = 0;
+		reader->note_us = 0;
 	if (is_first || is_urgent)
 		pthread_cond_signal(&reader->wake);
 	pthread_mutex_unlock(&reader->bus->lock);

@@ -62,7 +62,7 @@ struct local_reader {
 	/* Guarded by the bus's lock. */
 	struct local_delivery *ended, **last_ended;
 	size_t ended_count;
-	int64_t note_ms; /* when what has ended must be noted */
+	int64_t note_us; /* when what has ended must be noted (monotonic) */
 	bool is_paused, is_closing;
 	/* The thread's. */
 	struct member member;

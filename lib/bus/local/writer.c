@@ -18,7 +18,7 @@
 #define PROBE_MS  1000
 #define GATHER_US 6000
 /* How long records that can wait do so for others to share their sync. */
-#define PATIENCE_MS 10
+#define PATIENCE_US 10000
 
 struct publication {
 	struct parcel parcel;
@@ -40,7 +40,7 @@ struct local_writer {
 	pthread_cond_t wake;
 	/* Guarded by the bus's lock. */
 	struct parcel *first, **last;
-	int64_t commit_ms; /* when the queue's patience ends */
+	int64_t commit_us; /* when the queue's patience ends (monotonic) */
 	bool is_closing;
 	/* The thread's. */
 	bool is_open;
@@ -192,8 +192,8 @@ static void wait_for_work(struct local_writer *writer)
 		local_wait(bus, &writer->wake,
 			writer->trouble.is_on ? clock_unix_ms() + PROBE_MS : 0);
 	while (writer->first && !writer->is_closing &&
-		writer->commit_ms > clock_unix_ms())
-		local_wait(bus, &writer->wake, writer->commit_ms);
+		writer->commit_us > clock_monotonic_us())
+		local_wait_us(bus, &writer->wake, writer->commit_us);
 }
 
 static void *write_on(void *with)
@@ -281,9 +281,9 @@ void local_publish(struct bus *base, const struct bus_record *record,
 	struct local_writer *writer = find_writer(bus, record->topic);
 	pthread_mutex_lock(&bus->lock);
 	if (!record->can_wait)
-		writer->commit_ms = 0;
+		writer->commit_us = 0;
 	else if (!writer->first)
-		writer->commit_ms = clock_unix_ms() + PATIENCE_MS;
+		writer->commit_us = clock_monotonic_us() + PATIENCE_US;
 	bool is_new = !writer->first || !record->can_wait;
 	*writer->last = &publication->parcel;
 	writer->last = &publication->parcel.next;
