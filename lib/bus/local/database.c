@@ -11,6 +11,7 @@
 
 #include "lib/bus/local/local.h"
 #include "lib/bus/local/schema.h"
+#include "lib/chaos.h"
 #include "lib/clock.h"
 #include "lib/memory.h"
 
@@ -247,6 +248,18 @@ void database_rollback(struct database *database)
 	if (!sqlite3_get_autocommit(database->handle))
 		database_run(database, NULL, "ROLLBACK", "");
 	turnstile_pass(database->turnstile);
+}
+
+bool database_sync(struct database *database, struct fault *fault)
+{
+	sqlite3_file *wal = NULL;
+	sqlite3_file_control(
+		database->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+	return IS_BROKEN("no_sync") ||
+	       wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY) ==
+		       SQLITE_OK ||
+	       fault_temporary(fault, "%s-wal: can't be synced: %s", database->path,
+		       strerror(errno));
 }
 
 bool database_checkpoint(struct database *database, int mode, struct fault *fault)

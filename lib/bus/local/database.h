@@ -15,7 +15,7 @@
 #define DATABASE_QUERIES 24
 
 enum database_kind {
-	DATABASE_RECORDS,        /* for publishers: a commit returns when it is on disk */
+	DATABASE_RECORDS,        /* for publishers */
 	DATABASE_RECORDS_READER, /* for everyone else */
 	DATABASE_GROUPS,
 };
@@ -72,9 +72,12 @@ bool database_number(struct database *database, struct fault *fault, int64_t *re
 
 /* Takes the write lock; waits up to 10 s for other writers. */
 bool database_begin(struct database *database, struct fault *fault);
-/* On failure it is rolled back. */
+/* On failure it is rolled back. Survives every kill of the process, but no power cut
+ * before database_sync(). */
 bool database_commit(struct database *database, struct fault *fault);
 void database_rollback(struct database *database);
+/* Everything committed so far is on disk. */
+bool database_sync(struct database *database, struct fault *fault);
 
 /* A checkpoint that can't be had now, for others are at work, is no failure. */
 bool database_checkpoint(struct database *database, int mode, struct fault *fault);

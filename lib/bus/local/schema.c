@@ -41,7 +41,7 @@ static const char groups_schema[] =
 	"CREATE INDEX pending_member ON pending (grp, member) WHERE member IS NOT NULL;";
 
 static const char *const settings[] = {
-	[DATABASE_RECORDS] = "PRAGMA synchronous=FULL;",
+	[DATABASE_RECORDS] = "PRAGMA synchronous=NORMAL;",
 	[DATABASE_RECORDS_READER] = "PRAGMA synchronous=NORMAL;",
 	/* Until the group is known; see group_open(). */
 	[DATABASE_GROUPS] = "PRAGMA synchronous=FULL;",

@@ -134,6 +134,17 @@ static bool write_batch(
 	return database_commit(&writer->records, fault);
 }
 
+/* Others may take a record from here on, before it is on disk. If a power cut takes it
+ * away again, nobody was told that it is durable: whoever published it does so again, and
+ * groups that have come further than the topic have it numbered on. */
+static bool show_batch(struct local_writer *writer, struct fault *fault)
+{
+	KILL_POINT("local.before_ring");
+	bell_ring(&writer->bell);
+	KILL_POINT("local.before_sync");
+	return database_sync(&writer->records, fault);
+}
+
 /* Just after a commit of several records more are on their way: with a moment's patience
  * one sync does for them all. An idle bus, or a lone publisher, never waits here. */
 static void gather(const struct local_writer *writer)
@@ -151,14 +162,12 @@ static void commit_queue(struct local_writer *writer)
 	bool is_good = (writer->is_open || writer_open(writer, &fault)) &&
 		       database_begin(&writer->records, &fault);
 	struct parcel *batch = take_batch(writer);
-	is_good = is_good && write_batch(writer, batch, &fault);
+	is_good = is_good && write_batch(writer, batch, &fault) &&
+		  show_batch(writer, &fault);
 	for (struct parcel *parcel = batch; parcel && !is_good; parcel = parcel->next)
 		publication_of(parcel)->fault = fault;
-	if (is_good) {
-		KILL_POINT("local.before_ring");
-		bell_ring(&writer->bell);
+	if (is_good)
 		keeper_look(writer->bus, writer->topic, &writer->records);
-	}
 	trouble_report(writer->bus, &writer->trouble, is_good ? NULL : &fault);
 	writer->last_us = batch && batch->next ? clock_monotonic_us() : 0;
 	outbox_send(writer->bus->outbox, batch);
@@ -178,7 +187,8 @@ static void probe(struct local_writer *writer)
 			       "") &&
 		       database_run(&writer->records, &fault,
 			       "DELETE FROM record WHERE id = last_insert_rowid()", "") &&
-		       database_commit(&writer->records, &fault);
+		       database_commit(&writer->records, &fault) &&
+		       database_sync(&writer->records, &fault);
 	trouble_report(writer->bus, &writer->trouble, is_good ? NULL : &fault);
 	if (!is_good)
 		writer_close(writer);
