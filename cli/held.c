@@ -92,8 +92,8 @@ static void read_seen(void *with, const struct bus_delivery *delivery)
 {
 	struct reading *reading = with;
 	if (delivery->value.size)
-		reading->mail = mail_decode(
-			reading->arena, delivery->value, &reading->fault);
+		reading->mail = mail_decode(reading->arena,
+			arena_copy(reading->arena, delivery->value), &reading->fault);
 }
 
 Postern__Mail *held_read(
@@ -127,14 +127,11 @@ static bool publish_event(const struct held_act *act, const Postern__Mail *mail,
 static bool publish_record(const struct held_act *act, const Postern__Mail *held,
 	bool is_there, struct fault *fault)
 {
-	struct slice value = { 0 };
+	struct bus_record record = { .topic = TOPIC_QUARANTINE,
+		.key = slice_of(held->id) };
 	if (is_there)
-		value = record_encode(act->arena, &held->base);
-	return session_publish(act->session,
-		&(struct bus_record){ .topic = TOPIC_QUARANTINE,
-			.key = slice_of(held->id),
-			.value = value },
-		fault);
+		mail_encode(act->arena, held, &record);
+	return session_publish(act->session, &record, fault);
 }
 
 /* Deletes the record of a mail that is on its way from `due_ms`. Late, it stays: a record
@@ -166,13 +163,13 @@ static bool send_on(const struct held_act *act, const Postern__Mail *held,
 	const Postern__Mail *mail, struct way way, struct fault *fault)
 {
 	int64_t due_ms = clock_unix_ms() + HEAD_START_MS;
-	return session_publish(act->session,
-		       &(struct bus_record){
-			       .topic = topic_of_lane(act->arena, way.family, mail->lane),
-			       .key = mail_key(act->arena, mail),
-			       .value = record_encode(act->arena, &mail->base),
-			       .due_ms = due_ms },
-		       fault) &&
+	struct bus_record record = {
+		.topic = topic_of_lane(act->arena, way.family, mail->lane),
+		.key = mail_key(act->arena, mail),
+		.due_ms = due_ms,
+	};
+	mail_encode(act->arena, mail, &record);
+	return session_publish(act->session, &record, fault) &&
 	       publish_event(act, mail, way.kind, fault) &&
 	       delete_before(act, held, due_ms, fault);
 }

@@ -92,13 +92,14 @@ void job_emit(
 	assert(job->state == JOB_WORKING);
 	Postern__Mail copy = *mail;
 	mail_add_step(job->arena, &copy, job->stage->plan.name, job->started_us);
-	append(job, &job->outputs_end,
-		(struct bus_record){
-			.topic = arena_string(job->arena, slice_of(topic)),
-			.key = mail_key(job->arena, &copy),
-			.value = record_encode(job->arena, &copy.base),
-			.due_ms = due_ms,
-		});
+	struct bus_record record = {
+		.topic = arena_string(job->arena, slice_of(topic)),
+		.key = mail_key(job->arena, &copy),
+		.of = job->delivery,
+		.due_ms = due_ms,
+	};
+	mail_encode(job->arena, &copy, &record);
+	append(job, &job->outputs_end, record);
 }
 
 static bool is_empty(const char *text)

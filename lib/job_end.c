@@ -205,12 +205,11 @@ void job_return(struct job *job, int64_t after_ms)
 	publish(job, JOB_RETURNING, NULL);
 }
 
-static struct outgoing *output(
-	struct job *job, const char *topic, struct slice key, struct slice value)
+static struct outgoing *output(struct job *job, const char *topic, const char *key)
 {
 	struct outgoing *outgoing = ARENA_NEW(job->arena, struct outgoing);
-	outgoing->record =
-		(struct bus_record){ .topic = topic, .key = key, .value = value };
+	outgoing->record = (struct bus_record){ .topic = topic,
+		.key = arena_copy(job->arena, slice_of(key)) };
 	return outgoing;
 }
 
@@ -232,9 +231,9 @@ static void hold(struct job *job, const char *reason, const char *resume,
 	event->verdict = mail.verdict;
 	job_note(job, event);
 	log_info(&job->log, "held", FIELD("reason", reason));
-	publish(job, JOB_HOLDING,
-		output(job, TOPIC_QUARANTINE, arena_copy(job->arena, slice_of(mail.id)),
-			record_encode(job->arena, &mail.base)));
+	struct outgoing *outgoing = output(job, TOPIC_QUARANTINE, mail.id);
+	mail_encode(job->arena, &mail, &outgoing->record);
+	publish(job, JOB_HOLDING, outgoing);
 }
 
 void job_hold(struct job *job, const char *reason, const char *resume,
@@ -268,9 +267,9 @@ static void dead_letter(struct job *job, const char *reason)
 	}
 	log_error(&job->log, "put into the dead-letter topic",
 		FIELD("topic", delivery->topic), FIELD("reason", reason));
-	publish(job, JOB_REJECTING,
-		output(job, TOPIC_DEAD, arena_copy(job->arena, slice_of(delivery->topic)),
-			record_encode(job->arena, &dead.base)));
+	struct outgoing *outgoing = output(job, TOPIC_DEAD, delivery->topic);
+	outgoing->record.value = record_encode(job->arena, &dead.base);
+	publish(job, JOB_REJECTING, outgoing);
 }
 
 void job_reject(struct job *job, const struct fault *why)

@@ -11,6 +11,14 @@
 #define EXPANSION      8
 #define EXPANSION_BASE 65536
 
+/* Protocol Buffers, Encoding: the low bits of a field's tag. */
+#define WIRE_VARINT  0
+#define WIRE_FIXED64 1
+#define WIRE_BYTES   2
+#define WIRE_FIXED32 5
+#define VARINT_MOST  10
+#define CONTENT_TAG  (8 << 3 | WIRE_BYTES)
+
 struct budget {
 	struct arena *arena;
 	size_t left;
@@ -81,18 +89,98 @@ static bool check_mail(const Postern__Mail *mail, struct fault *fault)
 		return fault_permanent(fault, "mail without recipients");
 	if (!mail->submission || mail->content.len == 0 || !*mail->app)
 		return fault_permanent(fault, "mail without submission, content or app");
-	/* Written last. A record that is cut off between two fields is well-formed, and
-	 * has lost its headers, its verdict or its policy. */
+	/* With the content, which is written last: a record that is cut off between two
+	 * fields is well-formed, and has lost its headers, its verdict or its policy. */
 	if (mail->content_sha256.len != 32)
 		return fault_permanent(fault, "mail without the hash of its content");
 	return true;
 }
 
+static bool take_varint(struct slice *rest, uint64_t *ret_number)
+{
+	*ret_number = 0;
+	for (unsigned shift = 0; rest->size && shift < 64; shift += 7) {
+		unsigned char byte = (unsigned char)rest->data[0];
+		*rest = slice_skip(*rest, 1);
+		*ret_number |= (uint64_t)(byte & 0x7f) << shift;
+		if (byte < 0x80)
+			return true;
+	}
+	return false;
+}
+
+/* The bytes of a field after its tag (Protocol Buffers, Encoding); those of one with a
+ * length in `ret_bytes`. */
+static bool take_field(struct slice *rest, uint64_t tag, struct slice *ret_bytes)
+{
+	uint64_t number;
+	*ret_bytes = (struct slice){ 0 };
+	switch (tag & 7) {
+	case WIRE_VARINT:
+		return take_varint(rest, &number);
+	case WIRE_FIXED64:
+		number = 8;
+		break;
+	case WIRE_BYTES:
+		if (!take_varint(rest, &number) || number > rest->size)
+			return false;
+		*ret_bytes = slice_head(*rest, number);
+		break;
+	case WIRE_FIXED32:
+		number = 4;
+		break;
+	default:
+		return false;
+	}
+	if (number > rest->size)
+		return false;
+	*rest = slice_skip(*rest, number);
+	return true;
+}
+
+/* Cuts the content off the end of the record. False if something else is there: it may
+ * still be a record, of a writer that orders its fields otherwise, or a damaged one. */
+static bool cut_content(struct slice *record, struct slice *ret_content)
+{
+	struct slice rest = *record, field = rest;
+	uint64_t tag = 0;
+	while (rest.size) {
+		field = rest;
+		if (!take_varint(&rest, &tag) || !take_field(&rest, tag, ret_content))
+			return false;
+	}
+	record->size -= field.size;
+	return tag == CONTENT_TAG;
+}
+
 Postern__Mail *mail_decode(struct arena *arena, struct slice record, struct fault *fault)
 {
+	struct slice rest = record, content = { 0 };
+	bool is_cut = cut_content(&rest, &content);
 	Postern__Mail *mail = record_decode(
-		arena, &postern__mail__descriptor, record, fault);
+		arena, &postern__mail__descriptor, is_cut ? rest : record, fault);
+	if (mail && is_cut)
+		mail->content = (ProtobufCBinaryData){ content.size,
+			(uint8_t *)content.data };
 	return mail && check_mail(mail, fault) ? mail : NULL;
+}
+
+void mail_encode(
+	struct arena *arena, const Postern__Mail *mail, struct bus_record *ret_record)
+{
+	Postern__Mail rest = *mail;
+	rest.content = (ProtobufCBinaryData){ 0 };
+	size_t size = protobuf_c_message_get_packed_size(&rest.base);
+	uint8_t *bytes = arena_alloc(arena, size + 1 + VARINT_MOST);
+	protobuf_c_message_pack(&rest.base, bytes);
+	bytes[size++] = CONTENT_TAG;
+	uint64_t left = mail->content.len;
+	for (; left >= 0x80; left >>= 7)
+		bytes[size++] = (uint8_t)(left | 0x80);
+	bytes[size++] = (uint8_t)left;
+	ret_record->value = (struct slice){ (char *)bytes, size };
+	ret_record->body = (struct slice){ (char *)mail->content.data,
+		mail->content.len };
 }
 
 Postern__Event *event_decode(

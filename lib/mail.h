@@ -3,11 +3,12 @@
  * Records of the bus as bytes and back: Mail, Event, Object. Decoding is strict (version,
  * sizes, enum ranges, ids) and bounded, for a record may be damaged or hostile; a record
  * that does not decode belongs in the dead-letter topic. Decoded messages live in the
- * arena and share no memory with the record. */
+ * arena and share no memory with the record, but for the content of a Mail. */
 #ifndef LIB_MAIL_H
 #define LIB_MAIL_H
 
 #include "lib/arena.h"
+#include "lib/bus/bus.h"
 #include "lib/fault.h"
 #include "lib/slice.h"
 #include "proto/control.pb-c.h"
@@ -16,7 +17,7 @@
 
 #define RECORD_VERSION 1
 
-/* NULL: FAULT_PERMANENT, with what is wrong. */
+/* Its content lies in `record`. NULL: FAULT_PERMANENT, with what is wrong. */
 Postern__Mail *mail_decode(struct arena *arena, struct slice record, struct fault *fault);
 Postern__Event *event_decode(
 	struct arena *arena, struct slice record, struct fault *fault);
@@ -31,6 +32,11 @@ void *record_decode(struct arena *arena, const ProtobufCMessageDescriptor *type,
 	struct slice record, struct fault *fault);
 /* Any message of proto/, packed into the arena. */
 struct slice record_encode(struct arena *arena, const ProtobufCMessage *message);
+
+/* The value and the body of a Mail's record: the body is its content, borrowed, and what
+ * comes before it is packed into the arena. */
+void mail_encode(
+	struct arena *arena, const Postern__Mail *mail, struct bus_record *ret_record);
 
 /* Only the id of a Mail record, without decoding the rest; empty if there is none. */
 struct slice mail_peek_id(struct slice record);

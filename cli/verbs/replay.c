@@ -137,10 +137,9 @@ static void replay_one(
 	const char *former_id = mail->id;
 	const char *into = replay_prepare(
 		&replaying->target, arena, mail, replaying->is_again);
-	session_begin(replaying->command->session,
-		&(struct bus_record){ .topic = into,
-			.key = mail_key(arena, mail),
-			.value = record_encode(arena, &mail->base) });
+	struct bus_record record = { .topic = into, .key = mail_key(arena, mail) };
+	mail_encode(arena, mail, &record);
+	session_begin(replaying->command->session, &record);
 	begin_notices(replaying, arena, mail, former_id,
 		arena_printf(arena, "from %s into %s", topic, into));
 	replaying->done++;

@@ -57,6 +57,11 @@ struct bus_record {
 	struct slice
 		key; /* fairness: app and shard; in a compacted topic the object's name */
 	struct slice value; /* in a compacted topic, empty means deleted */
+	/* More of the value: its end, and the bulk of a large one. Whoever passes on the
+	 * end of the value that it took says of which delivery, still in hand; the local
+	 * engine then stores it no second time. */
+	struct slice body;
+	const struct bus_delivery *of;
 	int64_t due_ms; /* not handed to anyone before this time (Unix ms); 0 = at once */
 	bool can_wait;  /* no mail waits for it: a moment may pass before it is synced */
 };

@@ -228,11 +228,11 @@ struct store *store_mail(struct stores *stores, const Postern__Mail *mail,
 	struct slice bytes = record_encode(arena, &event->base);
 	store->event = (struct slice){ memory_string(bytes), bytes.size };
 	store->is_event_open = true;
-	const struct bus_record record = {
+	struct bus_record record = {
 		.topic = topic_of_lane(arena, TOPIC_ACCEPTED, mail->lane),
 		.key = mail_key(arena, mail),
-		.value = record_encode(arena, &mail->base),
 	};
+	mail_encode(arena, mail, &record);
 	bus_publish(stores->process->bus, &record, mail_published, store);
 	publish_event(store);
 	KILL_POINT("gateway.after_publish");

@@ -53,9 +53,14 @@ class LocalTopics:
 
     def newest(self, topic):
         with self.open(topic) as database:
-            row = database.execute("SELECT value FROM record WHERE length(value) > 0 "
-                                   "ORDER BY id DESC LIMIT 1").fetchone()
-        return bytes(row[0]) if row else b""
+            row = database.execute("SELECT value, body_file, body_at, body_size FROM record "
+                                   "WHERE length(value) > 0 ORDER BY id DESC LIMIT 1").fetchone()
+        value, number, at, size = row or (b"", None, 0, 0)
+        if number is None:
+            return bytes(value)
+        with open(self.folder / f"bodies.{number:016x}", "rb") as bodies:
+            bodies.seek(at)
+            return bytes(value) + bodies.read(size)
 
     def put(self, topic, key, value):
         with self.open(topic) as database:

@@ -56,7 +56,8 @@ START_TEST(a_record_arrives_as_it_was_published)
 	int64_t before = clock_unix_ms();
 	struct slice value = SLICE("bytes \0\r\n\xff");
 	rig_publish_record(
-		&rig, &(struct bus_record){ topic, SLICE("shop/3"), value, 0 });
+		&rig, &(struct bus_record){
+			      .topic = topic, .key = SLICE("shop/3"), .value = value });
 	rig_flush(&rig);
 	takes_subscribe(&first, &rig, "g", topic, 10);
 	first.keeps = true;
@@ -366,6 +367,47 @@ START_TEST(the_window_bounds_bytes_but_takes_a_single_larger_record)
 }
 END_TEST
 
+/* Small and large, new and passed on. */
+START_TEST(a_body_follows_its_value)
+{
+	begin(_i);
+	const char *one = rig_topic(&rig, "one"), *two = rig_topic(&rig, "two");
+	const size_t sizes[] = { 1, 5000, 50000, 3000000 };
+	char *body = memory_new(3000000);
+	for (size_t i = 0; i < 3000000; i++)
+		body[i] = (char)(i * 7 + i / 1000);
+	rig_open(&rig);
+	for (int i = 0; i < 40; i++)
+		rig_publish_record(&rig, &(struct bus_record){ .topic = one,
+						 .key = SLICE("app/1"),
+						 .value = SLICE("head "),
+						 .body = { body, sizes[i / 10] } });
+	first.keeps = second.keeps = true;
+	takes_subscribe(&first, &rig, "g", one, 40);
+	RIG_UNTIL(&rig, first.count == 40);
+	for (int i = 0; i < 40; i++)
+		rig_publish_record(&rig,
+			&(struct bus_record){ .topic = two,
+				.key = SLICE("app/1"),
+				.value = SLICE("other head "),
+				.body = slice_skip(first.rows[i].delivery->value, 5),
+				.of = first.rows[i].delivery });
+	rig_flush(&rig);
+	for (size_t i = 0; i < 40; i++)
+		takes_settle(&first, i);
+	takes_subscribe(&second, &rig, "g", two, 40);
+	RIG_UNTIL(&rig, second.count == 40);
+	for (int i = 0; i < 40; i++) {
+		struct slice value = second.rows[i].delivery->value;
+		ck_assert_uint_eq(value.size, 11 + sizes[i / 10]);
+		ck_assert(memcmp(value.data, "other head ", 11) == 0);
+		ck_assert(memcmp(value.data + 11, body, sizes[i / 10]) == 0);
+	}
+	free(body);
+	finish();
+}
+END_TEST
+
 START_TEST(a_due_time_is_kept_within_a_second)
 {
 	begin(_i);
@@ -375,8 +417,10 @@ START_TEST(a_due_time_is_kept_within_a_second)
 	rig_publish(&rig, topic, "app/1", "now");
 	RIG_UNTIL(&rig, first.count == 1);
 	int64_t due_ms = clock_unix_ms() + 2000;
-	rig_publish_record(&rig,
-		&(struct bus_record){ topic, SLICE("app/1"), SLICE("later"), due_ms });
+	rig_publish_record(&rig, &(struct bus_record){ .topic = topic,
+					 .key = SLICE("app/1"),
+					 .value = SLICE("later"),
+					 .due_ms = due_ms });
 	rig_publish(&rig, topic, "app/1", "at once");
 	rig_flush(&rig);
 	RIG_UNTIL(&rig, first.count == 2);
@@ -771,7 +815,7 @@ Suite *bus_suite(void)
 		members_share_and_nothing_is_with_two_of_them,
 		nothing_is_taken_beyond_the_window,
 		the_window_bounds_bytes_but_takes_a_single_larger_record,
-		a_due_time_is_kept_within_a_second,
+		a_body_follows_its_value, a_due_time_is_kept_within_a_second,
 		a_returned_record_comes_again_when_it_is_due,
 		a_value_of_20_megabytes_passes_whole,
 		what_can_never_be_published_is_a_permanent_fault,

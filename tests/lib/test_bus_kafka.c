@@ -228,9 +228,10 @@ START_TEST(a_distant_due_time_does_not_hold_back_a_near_one)
 	const int waits_ms[] = { 7200000, 6500, 300, 2500, 1200 };
 	const char *values[] = { "2 h", "6.5 s", "0.3 s", "2.5 s", "1.2 s" };
 	for (int i = 0; i < 5; i++)
-		rig_publish_record(
-			&rig, &(struct bus_record){ topic, SLICE("app/1"),
-				      slice_of(values[i]), now_ms + waits_ms[i] });
+		rig_publish_record(&rig, &(struct bus_record){ .topic = topic,
+						 .key = SLICE("app/1"),
+						 .value = slice_of(values[i]),
+						 .due_ms = now_ms + waits_ms[i] });
 	rig_flush(&rig);
 	RIG_UNTIL(&rig, first.count == 4);
 	const int order[] = { 2, 4, 3, 1 };

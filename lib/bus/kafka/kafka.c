@@ -105,6 +105,7 @@ static void publish(struct bus *bus, const struct bus_record *record,
 		(struct kafka *)bus, &(struct kafka_publication){ .topic = record->topic,
 					     .key = record->key,
 					     .value = record->value,
+					     .body = record->body,
 					     .marks = { .due_ms = record->due_ms },
 					     .published = published,
 					     .with = with });

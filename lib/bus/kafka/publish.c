@@ -307,10 +307,11 @@ static bool check(struct kafka *kafka, const struct kafka_publication *publicati
 	if (publication->key.size > KAFKA_KEY_SIZE)
 		return fault_permanent(fault, "topic %s: a key of %zu bytes, %zu allowed",
 			publication->topic, publication->key.size, KAFKA_KEY_SIZE);
-	if (publication->value.size > kafka->value_ceiling)
+	size_t size = publication->value.size + publication->body.size;
+	if (size > kafka->value_ceiling)
 		return fault_permanent(fault,
 			"topic %s: a value of %zu bytes, %zu allowed", publication->topic,
-			publication->value.size, kafka->value_ceiling);
+			size, kafka->value_ceiling);
 	return true;
 }
 
@@ -333,6 +334,7 @@ void kafka_publish(struct kafka *kafka, const struct kafka_publication *publicat
 	publish->record = kafka_record_new(
 		&(struct kafka_source){ .key = publication->key,
 			.value = publication->value,
+			.body = publication->body,
 			.marks = publication->marks });
 	publish->deadline_ms = clock_monotonic_ms() + kafka->publish_timeout_ms;
 	publish->outlet = kafka_outlet_of(kafka, publication->topic);

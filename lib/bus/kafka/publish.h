@@ -10,8 +10,8 @@
 /* What the engine publishes for itself or for others; all is borrowed for the call. */
 struct kafka_publication {
 	const char *topic;
-	struct slice key, value;
-	struct kafka_marks marks; /* attempt, published_ms, due_ms, topic, group */
+	struct slice key, value, body; /* bus_record says what the body is */
+	struct kafka_marks marks;      /* attempt, published_ms, due_ms, topic, group */
 	bus_published *published;
 	void *with;
 	bool is_own; /* the engine's: reported even if the bus is closed before */

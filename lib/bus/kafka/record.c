@@ -20,8 +20,9 @@ struct kafka_record *kafka_record_new(const struct kafka_source *source)
 {
 	const struct kafka_marks *marks = &source->marks;
 	struct kafka_record *record = memory_new(sizeof(*record) + source->key.size +
-						 source->value.size + marks->topic.size +
-						 marks->group.size + marks->id.size);
+						 source->value.size + source->body.size +
+						 marks->topic.size + marks->group.size +
+						 marks->id.size);
 	char *to = record->bytes;
 	record->stream = source->stream;
 	record->partition = source->partition;
@@ -29,7 +30,9 @@ struct kafka_record *kafka_record_new(const struct kafka_source *source)
 	record->stamp_ms = source->stamp_ms;
 	record->is_damaged = source->is_damaged;
 	record->key = copy(&to, source->key);
-	record->value = copy(&to, source->value);
+	record->value = (struct slice){ to, source->value.size + source->body.size };
+	copy(&to, source->value);
+	copy(&to, source->body);
 	record->marks = *marks;
 	record->marks.topic = copy(&to, marks->topic);
 	record->marks.group = copy(&to, marks->group);

@@ -26,7 +26,7 @@ struct kafka_source {
 	unsigned stream;
 	int32_t partition;
 	int64_t offset, stamp_ms;
-	struct slice key, value;
+	struct slice key, value, body; /* the body follows the value */
 	struct kafka_marks marks;
 	bool is_damaged;
 };

@@ -21,7 +21,7 @@ struct local_browser {
 	uint64_t left;       /* of the limit */
 };
 
-#define COLUMNS "SELECT id, time, key, value FROM record WHERE "
+#define COLUMNS "SELECT " WALK_COLUMNS " FROM record WHERE "
 #define OLDEST  "time >= ?1 AND (time > ?1 OR id > ?2) AND time <= ?3 AND id <= ?4"
 #define NEWEST  "time <= ?1 AND (time < ?1 OR id < ?2) AND time >= ?3 AND id <= ?4"
 

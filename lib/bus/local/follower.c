@@ -53,7 +53,7 @@ static enum walk_result follow_step(struct walk *walk, struct fault *fault)
 	if (walk->is_fresh && !find_start(follower, fault))
 		return WALK_FAILED;
 	sqlite3_stmt *rows = database_query(&walk->records, fault,
-		"SELECT id, time, key, value FROM record WHERE id > ?1 ORDER BY id", "i",
+		"SELECT " WALK_COLUMNS " FROM record WHERE id > ?1 ORDER BY id", "i",
 		follower->position);
 	enum walk_result result = rows ? walk_send_rows(walk, rows, wants, fault)
 				       : WALK_FAILED;

@@ -112,7 +112,7 @@ bool group_admit(struct group *group, bool *ret_has_more, struct fault *fault)
 	bool is_done = false, is_good = true;
 	int count = 0;
 	sqlite3_stmt *row = database_query(group->records, fault,
-		"SELECT id, key, due, length(value) FROM record WHERE id > ?1"
+		"SELECT id, key, due, length(value) + ifnull(body_size, 0) FROM record WHERE id > ?1"
 		" ORDER BY id LIMIT ?2",
 		"ii", before, (int64_t)ADMITTED_AT_ONCE);
 	if (!row)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/bus/local/bodies.h"
 #include "lib/chaos.h"
 #include "lib/clock.h"
 #include "lib/memory.h"
@@ -29,6 +30,9 @@ struct keeper {
 	/* Guarded by the bus's lock. */
 	struct kept *first;
 	bool is_closing;
+	/* The thread's. */
+	int64_t bodies_ms; /* when to look for bodies that nobody needs */
+	struct trouble trouble;
 };
 
 static void kept_close(struct kept *kept)
@@ -143,6 +147,21 @@ static bool look_after_all(struct keeper *keeper, int64_t *ret_wake_ms)
 	return is_busy;
 }
 
+/* The lock is held, and let go of meanwhile. */
+static void look_after_bodies(struct keeper *keeper, int64_t *wake_ms)
+{
+	struct fault fault;
+	if (keeper->bodies_ms <= clock_unix_ms()) {
+		pthread_mutex_unlock(&keeper->bus->lock);
+		bool is_good = bodies_sweep(keeper->bus, &fault);
+		trouble_report(keeper->bus, &keeper->trouble, is_good ? NULL : &fault);
+		keeper->bodies_ms = clock_unix_ms() + SWEEP_MS;
+		pthread_mutex_lock(&keeper->bus->lock);
+	}
+	if (!*wake_ms || keeper->bodies_ms < *wake_ms)
+		*wake_ms = keeper->bodies_ms;
+}
+
 static void *keep_on(void *with)
 {
 	struct keeper *keeper = with;
@@ -150,7 +169,9 @@ static void *keep_on(void *with)
 	pthread_mutex_lock(&bus->lock);
 	while (!keeper->is_closing) {
 		int64_t wake_ms;
-		if (!look_after_all(keeper, &wake_ms) && !keeper->is_closing)
+		bool is_busy = look_after_all(keeper, &wake_ms);
+		look_after_bodies(keeper, &wake_ms);
+		if (!is_busy && !keeper->is_closing)
 			local_wait(bus, &keeper->wake, wake_ms);
 		if (keeper->is_closing)
 			break;
@@ -166,7 +187,9 @@ static struct keeper *keeper_start(struct local_bus *bus)
 {
 	struct keeper *keeper = NEW(struct keeper);
 	keeper->bus = bus;
+	keeper->bodies_ms = clock_unix_ms() + SWEEP_MS;
 	pthread_cond_init(&keeper->wake, NULL);
+	trouble_join(bus, &keeper->trouble);
 	local_thread_start(&keeper->thread, keep_on, keeper);
 	return keeper;
 }
@@ -241,6 +264,7 @@ void keeper_close(struct local_bus *bus)
 		free(kept->topic);
 		free(kept);
 	}
+	trouble_leave(bus, &keeper->trouble);
 	pthread_cond_destroy(&keeper->wake);
 	free(keeper);
 	bus->keeper = NULL;

@@ -51,6 +51,12 @@ struct topic_place local_place(
 		rules && (rules->compacted || rules->is_searched), bell };
 }
 
+bool local_is_compacted(const struct local_bus *bus, const char *topic)
+{
+	const struct bus_topic *rules = bus_topic_find(bus->topics, topic);
+	return rules && rules->compacted;
+}
+
 /* O_EXCL, for closing a second descriptor of a database in use would drop SQLite's locks.
  */
 void local_create_file(const char *folder, const char *path)
@@ -62,6 +68,17 @@ void local_create_file(const char *folder, const char *path)
 	if (geteuid() == 0 && stat(folder, &facts) == 0)
 		(void)!fchown(fd, facts.st_uid, facts.st_gid);
 	close(fd);
+}
+
+bool local_sync_folder(const char *folder, struct fault *fault)
+{
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool is_synced = fd >= 0 && fsync(fd) == 0;
+	if (!is_synced)
+		fault_temporary(fault, "%s: %s", folder, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return is_synced;
 }
 
 void trouble_join(struct local_bus *bus, struct trouble *trouble)
@@ -203,8 +220,7 @@ static struct listed *listed_new(struct bus *bus, bus_listed *call, void *with)
 	return listed;
 }
 
-/* The topic of a file TOPIC.db; empty for any other. */
-static struct slice topic_of(const char *file)
+struct slice local_topic_of(const char *file)
 {
 	size_t size = strlen(file);
 	bool is_topic = size > 3 && strcmp(file + size - 3, ".db") == 0;
@@ -219,7 +235,7 @@ static void local_list(struct bus *base, const char *prefix, bus_listed *call, v
 	if (!folder)
 		fault_temporary(&end->fault, "%s: %s", bus->folder, strerror(errno));
 	for (struct dirent *entry; folder && (entry = readdir(folder));) {
-		struct slice topic = topic_of(entry->d_name);
+		struct slice topic = local_topic_of(entry->d_name);
 		if (topic.size < strlen(prefix) || topic.size == 0 ||
 			strncmp(topic.data, prefix, strlen(prefix)) != 0)
 			continue;

@@ -13,6 +13,7 @@
 #include "lib/bus/local/bell.h"
 #include "lib/bus/local/outbox.h"
 
+struct body_file;
 struct keeper;
 struct topic_place;
 struct local_writer;
@@ -37,6 +38,7 @@ struct local_bus {
 	struct bell_tower *tower;
 	struct local_writer *writers;
 	struct keeper *keeper;
+	struct body_file *bodies; /* open ones */
 };
 
 /* A thread with all signals blocked; never fails (out of threads ends the process). */
@@ -50,10 +52,17 @@ void local_wait_us(struct local_bus *bus, pthread_cond_t *wake, int64_t at_us);
 struct topic_place local_place(
 	const struct local_bus *bus, const char *topic, const struct bell *bell);
 
+bool local_is_compacted(const struct local_bus *bus, const char *topic);
+
 /* Makes a file of the bus where there is none: private, and where root makes it
  * (posternctl) it still belongs to whom the folder belongs. Opening it tells if that
  * failed. */
 void local_create_file(const char *folder, const char *path);
+
+/* The topic of a file TOPIC.db; empty for any other. */
+struct slice local_topic_of(const char *file);
+/* Makes durable what names the folder has. */
+bool local_sync_folder(const char *folder, struct fault *fault);
 
 /* From the owner's thread; `fault` NULL: it works again. */
 void trouble_join(struct local_bus *bus, struct trouble *trouble);

@@ -276,8 +276,7 @@ static void end(struct bus_delivery *base, enum delivery_end how, int64_t due_ms
 	*delivery->link = delivery->next;
 	if (delivery->next)
 		delivery->next->link = delivery->link;
-	free(delivery->bytes);
-	delivery->bytes = NULL;
+	delivery_empty(delivery);
 	delivery->end = how;
 	delivery->due_ms = due_ms;
 	reader_end(delivery);

@@ -6,6 +6,7 @@
 #ifndef LIB_BUS_LOCAL_READER_H
 #define LIB_BUS_LOCAL_READER_H
 
+#include "lib/bus/local/bodies.h"
 #include "lib/bus/local/groups.h"
 #include "lib/bus/local/local.h"
 #include "lib/bus/local/member.h"
@@ -22,7 +23,7 @@ struct local_delivery {
 	struct local_delivery *next, **link; /* `link` is NULL while not in hand */
 	struct source *source;
 	int64_t id, size;
-	char *bytes; /* key and value */
+	struct stored stored;
 	enum delivery_end end;
 	int64_t due_ms;
 };
@@ -86,6 +87,8 @@ void source_check_peers(struct source *source);
 /* Notes what has ended and gives back everything else. */
 void source_leave(struct source *source);
 
+/* Gives up what it holds of the record. */
+void delivery_empty(struct local_delivery *delivery);
 void delivery_free(struct local_delivery *delivery);
 
 #endif

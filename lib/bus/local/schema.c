@@ -1,26 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/bus/local/schema.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "lib/bus/local/local.h"
 #include "lib/chaos.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
+
+/* For what becomes of a file of bodies. */
+#define BODY_INDEX                                                           \
+	"CREATE INDEX record_body ON record (body_file, body_at, body_size)" \
+	" WHERE body_file IS NOT NULL;"
 
 /* AUTOINCREMENT: the number of a deleted record is never given again, for groups remember
  * how far they have come by number. */
 static const char records_schema[] =
 	"CREATE TABLE record (id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL,"
-	" due INTEGER NOT NULL, key BLOB, value BLOB);"
+	" due INTEGER NOT NULL, key BLOB, value BLOB, body_file INTEGER, body_at INTEGER,"
+	" body_size INTEGER);"
 	"CREATE INDEX record_time ON record (time);"
-	"CREATE INDEX record_tombstone ON record (time) WHERE length(value) = 0;"
+	"CREATE INDEX record_tombstone ON record (time) WHERE length(value) = 0;" BODY_INDEX
 	"INSERT INTO sqlite_sequence (name, seq) VALUES ('record', 0);";
+
+/* From version 1, which had no bodies. */
+static const char records_upgrade[] =
+	"ALTER TABLE record ADD COLUMN body_file INTEGER;"
+	"ALTER TABLE record ADD COLUMN body_at INTEGER;"
+	"ALTER TABLE record ADD COLUMN body_size INTEGER;" BODY_INDEX;
 
 /* Keys of mail spread over an app's shards: each record would touch a page of its own. */
 static const char key_schema[] = "CREATE INDEX record_key ON record (key, time)";
@@ -54,17 +62,6 @@ static const char shared_settings[] =
  * one or two. 4 kB pages cost a fifth of all CPU time at 20 kB a message. */
 static const char records_page[] = "PRAGMA page_size=16384";
 
-static bool sync_folder(const char *folder, struct fault *fault)
-{
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool is_synced = fd >= 0 && fsync(fd) == 0;
-	if (!is_synced)
-		fault_temporary(fault, "%s: %s", folder, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return is_synced;
-}
-
 static bool execute(struct database *database, const char *sql, struct fault *fault)
 {
 	return sqlite3_exec(database->handle, sql, NULL, NULL, NULL) == SQLITE_OK ||
@@ -86,6 +83,17 @@ static bool enter_wal_mode(struct database *database, struct fault *fault)
 		       database->path);
 }
 
+static bool change_tables(struct database *database, const struct topic_place *place,
+	int64_t version, struct fault *fault)
+{
+	if (database->kind == DATABASE_GROUPS)
+		return version == 1 || execute(database, groups_schema, fault);
+	if (version == 1)
+		return execute(database, records_upgrade, fault);
+	return execute(database, records_schema, fault) &&
+	       (!place->is_searched || execute(database, key_schema, fault));
+}
+
 static bool make_tables(
 	struct database *database, const struct topic_place *place, struct fault *fault)
 {
@@ -94,16 +102,12 @@ static bool make_tables(
 		return false;
 	if (version == SCHEMA_VERSION)
 		return true;
-	if (version != 0)
+	if (version < 0 || version > SCHEMA_VERSION)
 		return fault_temporary(
 			fault, "%s: made by another version of Postern", database->path);
-	bool is_records = database->kind != DATABASE_GROUPS;
 	bool is_made = execute(database, "BEGIN IMMEDIATE", fault) &&
-		       execute(database, is_records ? records_schema : groups_schema,
-			       fault) &&
-		       (!is_records || !place->is_searched ||
-			       execute(database, key_schema, fault)) &&
-		       execute(database, "PRAGMA user_version=1; COMMIT", fault);
+		       change_tables(database, place, version, fault) &&
+		       execute(database, "PRAGMA user_version=2; COMMIT", fault);
 	if (!is_made)
 		sqlite3_exec(database->handle, "ROLLBACK", NULL, NULL, NULL);
 	return is_made;
@@ -157,7 +161,7 @@ bool schema_prepare(
 		       fault) &&
 	       execute(database, shared_settings, fault) &&
 	       (database->kind == DATABASE_RECORDS_READER ||
-		       sync_folder(place->folder, fault)) &&
+		       local_sync_folder(place->folder, fault)) &&
 	       database_number(
 		       database, fault, &database->page_bytes, "PRAGMA page_size", "");
 }

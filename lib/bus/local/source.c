@@ -21,9 +21,16 @@ struct haul {
 	bool has_promoted; /* some have become ready by their due time */
 };
 
+void delivery_empty(struct local_delivery *delivery)
+{
+	free(delivery->stored.bytes);
+	body_let_go(delivery->source->reader->bus, delivery->stored.file);
+	delivery->stored = (struct stored){ 0 };
+}
+
 void delivery_free(struct local_delivery *delivery)
 {
-	free(delivery->bytes);
+	delivery_empty(delivery);
 	free(delivery);
 }
 
@@ -173,20 +180,16 @@ static bool read_record(struct source *source, struct local_delivery *delivery,
 	bool *ret_is_done, struct fault *fault)
 {
 	sqlite3_stmt *row = database_query(&source->records, fault,
-		"SELECT time, key, value FROM record WHERE id = ?1", "i", delivery->id);
+		"SELECT time, " STORED_COLUMNS " FROM record WHERE id = ?1", "i",
+		delivery->id);
 	if (!row || !database_row(&source->records, row, ret_is_done, fault))
 		return false;
-	struct slice key = column_slice(row, 1), value = column_slice(row, 2);
 	delivery->base.published_ms = sqlite3_column_int64(row, 0);
-	delivery->bytes = memory_new(key.size + value.size + 1);
-	if (key.size)
-		memcpy(delivery->bytes, key.data, key.size);
-	if (value.size)
-		memcpy(delivery->bytes + key.size, value.data, value.size);
-	delivery->base.key = (struct slice){ delivery->bytes, key.size };
-	delivery->base.value = (struct slice){ delivery->bytes + key.size, value.size };
+	bool is_read = stored_read(source->reader->bus, row, 1, &delivery->stored, fault);
+	delivery->base.key = delivery->stored.key;
+	delivery->base.value = delivery->stored.value;
 	sqlite3_reset(row);
-	return true;
+	return is_read;
 }
 
 static bool deliver(struct source *source, const struct claim *claim, struct fault *fault)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "lib/bus/local/bodies.h"
 #include "lib/bus/local/keeper.h"
 #include "lib/clock.h"
 
@@ -44,15 +45,22 @@ static bool is_wanted(
 /* Bytes by which the records exceed what the topic may keep. */
 static bool find_excess(struct kept *kept, int64_t *ret_excess, struct fault *fault)
 {
-	int64_t used = 0;
-	if (kept->rules->retention_bytes &&
-		!database_number(&kept->records, fault, &used,
-			"SELECT (page_count - freelist_count) * page_size FROM"
-			" pragma_page_count, pragma_freelist_count, pragma_page_size",
+	int64_t most = kept->rules->retention_bytes, used, bodies = 0;
+	*ret_excess = 0;
+	if (!most)
+		return true;
+	if (!database_number(&kept->records, fault, &used,
+		    "SELECT (page_count - freelist_count) * page_size FROM"
+		    " pragma_page_count, pragma_freelist_count, pragma_page_size",
+		    ""))
+		return false;
+	/* To add up the topic's own takes a while. */
+	if (used + bodies_on_disk(kept->bus) > most &&
+		!database_number(&kept->records, fault, &bodies,
+			"SELECT sum(body_size) FROM record WHERE body_file IS NOT NULL",
 			""))
 		return false;
-	*ret_excess = kept->rules->retention_bytes ? used - kept->rules->retention_bytes
-						   : 0;
+	*ret_excess = used + bodies - most;
 	return true;
 }
 
@@ -61,7 +69,8 @@ static bool mark(struct kept *kept, struct dying *dying, int64_t id, struct faul
 	int64_t groups, size;
 	if (!is_wanted(kept, id, &groups, fault) ||
 		!database_number(&kept->records, fault, &size,
-			"SELECT length(value) FROM record WHERE id = ?1", "i", id))
+			"SELECT length(value) + ifnull(body_size, 0) FROM record WHERE id = ?1",
+			"i", id))
 		return false;
 	if (groups)
 		return true;

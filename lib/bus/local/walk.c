@@ -72,23 +72,20 @@ void walk_send(struct walk *walk, enum sighting_kind kind, const struct fault *f
 	send(walk, sighting);
 }
 
-static struct slice put(char **at, struct slice bytes)
+/* NULL: it can't be read. */
+static struct sighting *sighting_new(
+	struct walk *walk, sqlite3_stmt *row, struct fault *fault)
 {
-	struct slice copy = { *at, bytes.size };
-	if (bytes.size)
-		memcpy(*at, bytes.data, bytes.size);
-	*at += bytes.size;
-	return copy;
-}
-
-static struct sighting *sighting_new(const struct walk_row *row)
-{
+	struct stored stored;
+	if (!stored_read(walk->bus, row, 2, &stored, fault))
+		return NULL;
+	body_let_go(walk->bus, stored.file);
 	struct sighting *sighting = NEW(struct sighting);
-	char *at = sighting->bytes = memory_new(row->key.size + row->value.size);
-	sighting->kind = SIGHTING_RECORD;
-	sighting->time_ms = row->time_ms;
-	sighting->key = put(&at, row->key);
-	sighting->value = put(&at, row->value);
+	*sighting = (struct sighting){ .kind = SIGHTING_RECORD,
+		.time_ms = sqlite3_column_int64(row, 1),
+		.key = stored.key,
+		.value = stored.value,
+		.bytes = stored.bytes };
 	return sighting;
 }
 
@@ -98,16 +95,18 @@ enum walk_result walk_send_rows(struct walk *walk, sqlite3_stmt *rows,
 {
 	struct sighting *batch[BATCH_RECORDS];
 	size_t count = 0, bytes = 0;
-	bool is_done = false, is_full = false;
-	for (int seen = 0;
-		!is_full && database_row(&walk->records, rows, &is_done, fault); seen++) {
+	bool is_done = false, is_full = false, is_good = true;
+	for (int seen = 0; is_good && !is_full &&
+			   database_row(&walk->records, rows, &is_done, fault);
+		seen++) {
 		struct walk_row row = { .id = sqlite3_column_int64(rows, 0),
 			.time_ms = sqlite3_column_int64(rows, 1),
 			.key = column_slice(rows, 2),
 			.value = column_slice(rows, 3) };
 		if (wants(walk, &row)) {
-			batch[count] = sighting_new(&row);
-			bytes += cost(batch[count++]);
+			batch[count] = sighting_new(walk, rows, fault);
+			is_good = batch[count] != NULL;
+			bytes += is_good ? cost(batch[count++]) : 0;
 		}
 		is_full = seen == BATCH_SEEN || count == BATCH_RECORDS ||
 			  bytes >= BATCH_BYTES;
@@ -115,7 +114,7 @@ enum walk_result walk_send_rows(struct walk *walk, sqlite3_stmt *rows,
 	sqlite3_reset(rows);
 	for (size_t i = 0; i < count; i++)
 		send(walk, batch[i]);
-	if (is_full)
+	if (is_full && is_good)
 		return WALK_ON;
 	return is_done ? WALK_REST : WALK_FAILED;
 }

@@ -6,6 +6,7 @@
 #ifndef LIB_BUS_LOCAL_WALK_H
 #define LIB_BUS_LOCAL_WALK_H
 
+#include "lib/bus/local/bodies.h"
 #include "lib/bus/local/database.h"
 #include "lib/bus/local/local.h"
 
@@ -31,7 +32,7 @@ struct sighting {
 	enum sighting_kind kind;
 	struct slice key, value;
 	int64_t time_ms;
-	char *bytes; /* key and value */
+	char *bytes; /* its own */
 	struct fault fault;
 };
 
@@ -69,7 +70,10 @@ void walk_start(struct walk *walk, struct local_bus *bus, const struct walk_plan
 /* Ends the thread; nothing is shown any more. */
 void walk_stop(struct walk *walk);
 
-/* A row of a statement for id, time, key, value; borrowed for the call. */
+/* The columns of a row that walk_send_rows() takes. */
+#define WALK_COLUMNS "id, time, " STORED_COLUMNS
+
+/* Borrowed for the call; the value without its body. */
 struct walk_row {
 	int64_t id, time_ms;
 	struct slice key, value;

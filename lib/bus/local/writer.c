@@ -3,7 +3,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/bus/local/bodies.h"
 #include "lib/bus/local/keeper.h"
+#include "lib/bus/local/publication.h"
 #include "lib/chaos.h"
 #include "lib/clock.h"
 #include "lib/memory.h"
@@ -12,23 +14,17 @@
  * within bounds that keep the write lock short. */
 #define COMMIT_RECORDS 1000
 #define COMMIT_BYTES   ((size_t)16 << 20)
-#define KEY_CEILING    4096
 /* In trouble, the store is probed this often, so that health returns without publishers.
  */
 #define PROBE_MS  1000
 #define GATHER_US 6000
 /* How long records that can wait do so for others to share their sync. */
 #define PATIENCE_US 10000
-
-struct publication {
-	struct parcel parcel;
-	bus_published *published;
-	void *with;
-	struct slice key, value;
-	int64_t due_ms;
-	char *bytes; /* key and value */
-	struct fault fault;
-};
+/* Smaller bodies stay in their record. */
+#define BODY_MIN_BYTES 4096
+/* A publisher's first bodies go with their records: one as short-lived as posternctl
+ * should not leave a file for each of its messages. */
+#define LARGE_INLINE 16
 
 /* Publishes to one topic, on a thread of its own. */
 struct local_writer {
@@ -45,31 +41,12 @@ struct local_writer {
 	/* The thread's. */
 	bool is_open;
 	int64_t last_us; /* when its last commit ended, if that was of several records */
+	unsigned large;  /* records so far, up to LARGE_INLINE */
+	struct body_writer bodies;
 	struct bell bell;
 	struct database records;
 	struct trouble trouble;
 };
-
-static struct publication *publication_of(struct parcel *parcel)
-{
-	return (void *)((char *)parcel - offsetof(struct publication, parcel));
-}
-
-static void discard_publication(struct parcel *parcel)
-{
-	struct publication *publication = publication_of(parcel);
-	free(publication->bytes);
-	free(publication);
-}
-
-static void report_publication(struct parcel *parcel)
-{
-	struct publication *publication = publication_of(parcel);
-	bool has_failed = publication->fault.kind != FAULT_NONE;
-	publication->published(
-		publication->with, has_failed ? &publication->fault : NULL);
-	discard_publication(parcel);
-}
 
 static bool writer_open(struct local_writer *writer, struct fault *fault)
 {
@@ -97,7 +74,8 @@ static struct parcel *take_batch(struct local_writer *writer)
 	struct parcel *batch = writer->first, **end = &batch;
 	size_t count = 0, bytes = 0;
 	while (*end && count < COMMIT_RECORDS && bytes < COMMIT_BYTES) {
-		bytes += publication_of(*end)->value.size;
+		bytes += publication_of(*end)->value.size +
+			 publication_of(*end)->body.size;
 		count++;
 		end = &(*end)->next;
 	}
@@ -109,27 +87,62 @@ static struct parcel *take_batch(struct local_writer *writer)
 	return batch;
 }
 
+/* The body where it is to lie: where it does already, in the writer's file, or else with
+ * the rest of its record. */
+static bool place_body(
+	struct local_writer *writer, struct publication *publication, struct fault *fault)
+{
+	struct slice *body = &publication->body, *value = &publication->value;
+	bool is_large = body->size >= BODY_MIN_BYTES && value->size;
+	if (publication->file)
+		return true;
+	if (is_large && !writer->is_compacted && writer->large++ >= LARGE_INLINE)
+		return body_append(
+			writer->bus, &writer->bodies, *body, &publication->place, fault);
+	*value = (struct slice){ value->data, value->size + body->size };
+	*body = (struct slice){ 0 };
+	return true;
+}
+
+/* Before the records that refer to them. */
+static bool write_bodies(
+	struct local_writer *writer, struct parcel *batch, struct fault *fault)
+{
+	bool has_new = false;
+	for (struct parcel *parcel = batch; parcel; parcel = parcel->next) {
+		struct publication *publication = publication_of(parcel);
+		if (!place_body(writer, publication, fault))
+			return false;
+		has_new |= publication->place.file && !publication->file;
+	}
+	return !has_new || body_sync(writer->bus, &writer->bodies, fault);
+}
+
 static bool insert(struct local_writer *writer, const struct publication *publication,
 	struct fault *fault)
 {
+	const struct body_place *body = &publication->place;
 	if (writer->is_compacted &&
 		!database_run(&writer->records, fault,
 			"DELETE FROM record WHERE key = ?1", "b", publication->key))
 		return false;
 	return database_run(&writer->records, fault,
-		"INSERT INTO record (time, due, key, value) VALUES (?1, ?2, ?3, ?4)",
-		"iibb", clock_unix_ms(), publication->due_ms, publication->key,
-		publication->value);
+		"INSERT INTO record (time, due, " STORED_COLUMNS ")"
+		" VALUES (?1, ?2, ?3, ?4, nullif(?5, 0), ?6, ?7)",
+		"iibbiii", clock_unix_ms(), publication->due_ms, publication->key,
+		publication->value, body->file, body->at, body->size);
 }
 
 static bool write_batch(
 	struct local_writer *writer, struct parcel *batch, struct fault *fault)
 {
-	for (struct parcel *parcel = batch; parcel; parcel = parcel->next)
-		if (!insert(writer, publication_of(parcel), fault)) {
-			database_rollback(&writer->records);
-			return false;
-		}
+	bool is_good = write_bodies(writer, batch, fault);
+	for (struct parcel *parcel = batch; parcel && is_good; parcel = parcel->next)
+		is_good = insert(writer, publication_of(parcel), fault);
+	if (!is_good) {
+		database_rollback(&writer->records);
+		return false;
+	}
 	KILL_POINT("local.in_commit");
 	return database_commit(&writer->records, fault);
 }
@@ -226,6 +239,7 @@ static void *write_on(void *with)
 	pthread_mutex_unlock(&bus->lock);
 	keeper_checkpoint(&writer->records);
 	writer_close(writer);
+	body_writer_close(bus, &writer->bodies);
 	return NULL;
 }
 
@@ -234,13 +248,12 @@ static struct local_writer *find_writer(struct local_bus *bus, const char *topic
 	for (struct local_writer *writer = bus->writers; writer; writer = writer->next)
 		if (strcmp(writer->topic, topic) == 0)
 			return writer;
-	const struct bus_topic *kept = bus_topic_find(bus->topics, topic);
 	struct local_writer *writer = NEW(struct local_writer);
 	*writer = (struct local_writer){ .next = bus->writers,
 		.bus = bus,
 		.topic = memory_string(slice_of(topic)),
 		.bell.fd = -1,
-		.is_compacted = kept && kept->compacted };
+		.is_compacted = local_is_compacted(bus, topic) };
 	writer->last = &writer->first;
 	pthread_cond_init(&writer->wake, NULL);
 	trouble_join(bus, &writer->trouble);
@@ -250,44 +263,15 @@ static struct local_writer *find_writer(struct local_bus *bus, const char *topic
 	return writer;
 }
 
-static bool check_record(
-	const struct local_bus *bus, const struct bus_record *record, struct fault *fault)
-{
-	if (!bus_topic_check(record->topic, fault))
-		return false;
-	if (record->key.size > KEY_CEILING)
-		return fault_permanent(fault, "a key of %zu bytes; %d are allowed",
-			record->key.size, KEY_CEILING);
-	if (record->value.size > bus->value_ceiling)
-		return fault_permanent(fault, "a value of %zu bytes; %zu are allowed",
-			record->value.size, bus->value_ceiling);
-	return true;
-}
-
 void local_publish(struct bus *base, const struct bus_record *record,
 	bus_published *published, void *with)
 {
 	struct local_bus *bus = (struct local_bus *)base;
-	struct publication *publication = NEW(struct publication);
-	publication->parcel = (struct parcel){
-		.owner = bus, .open = report_publication, .discard = discard_publication
-	};
-	publication->published = published;
-	publication->with = with;
-	publication->due_ms = record->due_ms;
-	if (!check_record(bus, record, &publication->fault)) {
+	struct publication *publication = publication_new(bus, record, published, with);
+	if (publication->fault.kind) {
 		outbox_send(bus->outbox, &publication->parcel);
 		return;
 	}
-	publication->bytes = memory_new(record->key.size + record->value.size);
-	publication->key = (struct slice){ publication->bytes, record->key.size };
-	publication->value = (struct slice){ publication->bytes + record->key.size,
-		record->value.size };
-	if (record->key.size)
-		memcpy(publication->bytes, record->key.data, record->key.size);
-	if (record->value.size)
-		memcpy(publication->bytes + record->key.size, record->value.data,
-			record->value.size);
 	struct local_writer *writer = find_writer(bus, record->topic);
 	pthread_mutex_lock(&bus->lock);
 	if (!record->can_wait)
@@ -314,7 +298,7 @@ void local_writers_close(struct local_bus *bus)
 		pthread_join(writer->thread, NULL);
 		for (struct parcel *parcel = writer->first; parcel;) {
 			struct parcel *next = parcel->next;
-			discard_publication(parcel);
+			publication_discard(parcel);
 			parcel = next;
 		}
 		trouble_leave(bus, &writer->trouble);

@@ -118,13 +118,15 @@ static void publish_one(struct player *player)
 	else
 		snprintf(key, sizeof(key), "app%" PRIu64 "/0", (random >> 16) % 5);
 	snprintf(asked->id, sizeof(asked->id), "%s-%06lu", player->name, number);
-	struct bus_record record = { asked->topic, slice_of(key), { 0 }, 0 };
+	struct bus_record record = { .topic = asked->topic, .key = slice_of(key) };
 	if (topic != TOPIC_CONTROL || (random >> 24) % 4)
 		record.value = make_value(player, asked->id);
 	if (topic == TOPIC_TWO && (random >> 32) % 8 == 0)
 		record.due_ms = clock_unix_ms() + 30;
 	mark("P %s %s %s %zu %016" PRIx64, asked->topic, asked->id, key,
 		record.value.size, hash(record.value));
+	record.body = slice_skip(record.value, sizeof(asked->id));
+	record.value = slice_head(record.value, sizeof(asked->id));
 	player->under_way++;
 	bus_publish(player->bus, &record, note_published, asked);
 }
@@ -245,8 +247,9 @@ static void run_check(struct player *player, int64_t late_ms)
 		looks[i].browser = bus_browse(
 			player->bus, &range, note_seen, &looks[i], NULL);
 		bus_publish(player->bus,
-			&(struct bus_record){
-				names[i], SLICE("one-more"), SLICE("one-more "), 0 },
+			&(struct bus_record){ .topic = names[i],
+				.key = SLICE("one-more"),
+				.value = SLICE("one-more ") },
 			note_one_more, (void *)names[i]);
 	}
 	struct bus_reader *mail = subscribe(player, note_taken, false);
