@@ -50,7 +50,7 @@ static const uint64_t *process_key(void)
 }
 
 /* SipHash-1-3 (Aumasson, Bernstein). */
-static uint64_t hash_of(struct slice bytes)
+uint64_t table_hash(struct slice bytes)
 {
 	const uint64_t *key = process_key();
 	uint64_t v[4] = { key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
@@ -120,7 +120,7 @@ static void grow(struct table *table)
 
 void *table_get(const struct table *table, struct slice key)
 {
-	return find(table, key, hash_of(key))->value;
+	return find(table, key, table_hash(key))->value;
 }
 
 void *table_put(struct table *table, struct slice key, void *value)
@@ -128,7 +128,7 @@ void *table_put(struct table *table, struct slice key, void *value)
 	assert(value);
 	if ((table->used + 1) * 4 > table->room * 3)
 		grow(table);
-	uint64_t hash = hash_of(key);
+	uint64_t hash = table_hash(key);
 	struct row *row = find(table, key, hash);
 	void *former = row->value;
 	if (!former) {
@@ -157,7 +157,7 @@ static void close_hole(struct table *table, size_t hole)
 
 void *table_remove(struct table *table, struct slice key)
 {
-	struct row *row = find(table, key, hash_of(key));
+	struct row *row = find(table, key, table_hash(key));
 	void *former = row->value;
 	if (!former)
 		return NULL;

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/slice.h"
 
@@ -29,5 +30,8 @@ size_t table_size(const struct table *table);
  * change meanwhile. `ret_key` is valid until its row is removed. */
 bool table_next(const struct table *table, size_t *cursor, struct slice *ret_key,
 	void **ret_value);
+
+/* The keyed hash that tables use. */
+uint64_t table_hash(struct slice bytes);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/bus/local/groups.h"
 
-#include <string.h>
+#include "lib/bus/local/local.h"
 
 #define ADMITTED_AT_ONCE 1000
 #define PROMOTED_AT_ONCE 1000
@@ -69,14 +69,6 @@ bool group_has_work(
 	return true;
 }
 
-/* The part of the key before the first '/': the app, whose records wait for each other.
- */
-static struct slice app_of(struct slice key)
-{
-	const char *end = key.size ? memchr(key.data, '/', key.size) : NULL;
-	return slice_head(key, end ? (size_t)(end - key.data) : key.size);
-}
-
 /* The tag that puts a record behind what its app has waiting, else into the next turn. */
 static bool find_tag(
 	struct group *group, struct slice app, int64_t *ret_tag, struct fault *fault)
@@ -94,7 +86,7 @@ static bool find_tag(
 static bool admit_row(struct group *group, sqlite3_stmt *row, struct fault *fault)
 {
 	int64_t id = sqlite3_column_int64(row, 0);
-	struct slice app = app_of(column_slice(row, 1));
+	struct slice app = local_app_of(column_slice(row, 1));
 	int64_t due = sqlite3_column_int64(row, 2);
 	int64_t size = sqlite3_column_int64(row, 3), tag = 0;
 	group->position = id;

@@ -51,6 +51,12 @@ struct topic_place local_place(
 		rules && (rules->compacted || rules->is_searched), bell };
 }
 
+struct slice local_app_of(struct slice key)
+{
+	const char *end = key.size ? memchr(key.data, '/', key.size) : NULL;
+	return slice_head(key, end ? (size_t)(end - key.data) : key.size);
+}
+
 bool local_is_compacted(const struct local_bus *bus, const char *topic)
 {
 	const struct bus_topic *rules = bus_topic_find(bus->topics, topic);

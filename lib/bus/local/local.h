@@ -52,6 +52,8 @@ void local_wait_us(struct local_bus *bus, pthread_cond_t *wake, int64_t at_us);
 struct topic_place local_place(
 	const struct local_bus *bus, const char *topic, const struct bell *bell);
 
+/* The part of a key before the first '/': the app, whose records wait for each other. */
+struct slice local_app_of(struct slice key);
 bool local_is_compacted(const struct local_bus *bus, const char *topic);
 
 /* Makes a file of the bus where there is none: private, and where root makes it

@@ -6,6 +6,7 @@
 
 #include "lib/bus/local/reader.h"
 #include "lib/memory.h"
+#include "lib/table.h"
 
 #define KEY_CEILING 4096
 
@@ -80,6 +81,7 @@ static void copy_record(struct publication *publication, const struct bus_record
 	publication->bytes = at;
 	publication->due_ms = record->due_ms;
 	publication->key = put(&at, record->key);
+	publication->app = UINT64_C(1) << (table_hash(local_app_of(record->key)) & 63);
 	publication->value = put(&at, record->value);
 	publication->body = record->body;
 	if (!publication->file)

@@ -13,6 +13,7 @@ struct publication {
 	bus_published *published;
 	void *with;
 	struct slice key, value, body;
+	uint64_t app; /* one bit, by the hash of its app */
 	int64_t due_ms;
 	char *bytes; /* key, value and, unless it lies in `file`, body */
 	struct body_place place;

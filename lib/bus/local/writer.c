@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/bus/local/bodies.h"
 #include "lib/bus/local/keeper.h"
@@ -16,8 +15,13 @@
 #define COMMIT_BYTES   ((size_t)16 << 20)
 /* In trouble, the store is probed this often, so that health returns without publishers.
  */
-#define PROBE_MS  1000
+#define PROBE_MS 1000
+/* Just after a commit of several records more are on their way: with a moment's patience
+ * one sync does for them all. An idle bus, or a lone publisher, never waits here. */
 #define GATHER_US 6000
+/* So often one of an app that the last commit had nothing of need not wait for those of
+ * the others. Each costs a commit. */
+#define HURRY_US 40000
 /* How long records that can wait do so for others to share their sync. */
 #define PATIENCE_US 10000
 /* Smaller bodies stay in their record. */
@@ -37,11 +41,14 @@ struct local_writer {
 	/* Guarded by the bus's lock. */
 	struct parcel *first, **last;
 	int64_t commit_us; /* when the queue's patience ends (monotonic) */
+	bool is_hurried;   /* the queue has one that need not wait for others */
+	int64_t hurry_us;  /* when there may be another such */
+	int64_t last_us; /* when its last commit ended, if that was of several records */
+	uint64_t last_apps; /* whose they were: publication.app */
 	bool is_closing;
 	/* The thread's. */
 	bool is_open;
-	int64_t last_us; /* when its last commit ended, if that was of several records */
-	unsigned large;  /* records so far, up to LARGE_INLINE */
+	unsigned large; /* records so far, up to LARGE_INLINE */
 	struct body_writer bodies;
 	struct bell bell;
 	struct database records;
@@ -80,6 +87,7 @@ static struct parcel *take_batch(struct local_writer *writer)
 		end = &(*end)->next;
 	}
 	writer->first = *end;
+	writer->is_hurried = false;
 	if (!writer->first)
 		writer->last = &writer->first;
 	*end = NULL;
@@ -158,20 +166,21 @@ static bool show_batch(struct local_writer *writer, struct fault *fault)
 	return database_sync(&writer->records, fault);
 }
 
-/* Just after a commit of several records more are on their way: with a moment's patience
- * one sync does for them all. An idle bus, or a lone publisher, never waits here. */
-static void gather(const struct local_writer *writer)
+static void remember(struct local_writer *writer, struct parcel *batch)
 {
-	int64_t rest_us = writer->last_us + GATHER_US - clock_monotonic_us();
-	if (rest_us > 0)
-		usleep((useconds_t)rest_us);
+	uint64_t apps = 0;
+	for (struct parcel *parcel = batch; parcel; parcel = parcel->next)
+		apps |= publication_of(parcel)->app;
+	pthread_mutex_lock(&writer->bus->lock);
+	writer->last_us = batch && batch->next ? clock_monotonic_us() : 0;
+	writer->last_apps = apps;
+	pthread_mutex_unlock(&writer->bus->lock);
 }
 
 /* The lock first, then the batch: what comes while we wait for the lock goes along. */
 static void commit_queue(struct local_writer *writer)
 {
 	struct fault fault = { 0 };
-	gather(writer);
 	bool is_good = (writer->is_open || writer_open(writer, &fault)) &&
 		       database_begin(&writer->records, &fault);
 	struct parcel *batch = take_batch(writer);
@@ -182,7 +191,7 @@ static void commit_queue(struct local_writer *writer)
 	if (is_good)
 		keeper_look(writer->bus, writer->topic, &writer->records);
 	trouble_report(writer->bus, &writer->trouble, is_good ? NULL : &fault);
-	writer->last_us = batch && batch->next ? clock_monotonic_us() : 0;
+	remember(writer, batch);
 	outbox_send(writer->bus->outbox, batch);
 	if (!is_good)
 		writer_close(writer);
@@ -207,6 +216,15 @@ static void probe(struct local_writer *writer)
 		writer_close(writer);
 }
 
+/* When the queue is to be committed. */
+static int64_t due_us(const struct local_writer *writer)
+{
+	int64_t gathered_us = writer->last_us ? writer->last_us + GATHER_US : 0;
+	if (writer->is_hurried)
+		return 0;
+	return gathered_us > writer->commit_us ? gathered_us : writer->commit_us;
+}
+
 /* The lock is held, and let go of meanwhile. */
 static void wait_for_work(struct local_writer *writer)
 {
@@ -215,8 +233,8 @@ static void wait_for_work(struct local_writer *writer)
 		local_wait(bus, &writer->wake,
 			writer->trouble.is_on ? clock_unix_ms() + PROBE_MS : 0);
 	while (writer->first && !writer->is_closing &&
-		writer->commit_us > clock_monotonic_us())
-		local_wait_us(bus, &writer->wake, writer->commit_us);
+		due_us(writer) > clock_monotonic_us())
+		local_wait_us(bus, &writer->wake, due_us(writer));
 }
 
 static void *write_on(void *with)
@@ -263,6 +281,27 @@ static struct local_writer *find_writer(struct local_bus *bus, const char *topic
 	return writer;
 }
 
+/* True if the thread must look at its queue. */
+static bool enqueue(
+	struct local_writer *writer, struct publication *publication, bool can_wait)
+{
+	int64_t now_us = clock_monotonic_us();
+	bool is_first = !writer->first;
+	bool may_hurry = !can_wait && !(writer->last_apps & publication->app) &&
+			 writer->hurry_us <= now_us;
+	*writer->last = &publication->parcel;
+	writer->last = &publication->parcel.next;
+	if (!can_wait)
+		writer->commit_us = 0;
+	else if (is_first)
+		writer->commit_us = now_us + PATIENCE_US;
+	if (may_hurry && due_us(writer) > now_us) {
+		writer->is_hurried = true;
+		writer->hurry_us = now_us + HURRY_US;
+	}
+	return is_first || !can_wait;
+}
+
 void local_publish(struct bus *base, const struct bus_record *record,
 	bus_published *published, void *with)
 {
@@ -274,14 +313,7 @@ void local_publish(struct bus *base, const struct bus_record *record,
 	}
 	struct local_writer *writer = find_writer(bus, record->topic);
 	pthread_mutex_lock(&bus->lock);
-	if (!record->can_wait)
-		writer->commit_us = 0;
-	else if (!writer->first)
-		writer->commit_us = clock_monotonic_us() + PATIENCE_US;
-	bool is_new = !writer->first || !record->can_wait;
-	*writer->last = &publication->parcel;
-	writer->last = &publication->parcel.next;
-	if (is_new)
+	if (enqueue(writer, publication, record->can_wait))
 		pthread_cond_signal(&writer->wake);
 	pthread_mutex_unlock(&bus->lock);
 }
