@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/clock.h"
 #include "lib/loop.h"
@@ -14,8 +13,11 @@
 #define SWEEP_MS    60000
 #define REMEMBER_MS 3600000 /* failures, after the rest that they brought */
 
-/* How many of a lane go before the next lane has its turn. */
-static const unsigned shares[LANES] = { 16, 4, 1 };
+static void share_turns(struct destination *destination)
+{
+	for (size_t lane = 0; lane < LANES; lane++)
+		destination->turns[lane] = lane_weight(lane);
+}
 
 static struct parcel *next_parcel(struct destination *destination)
 {
@@ -29,7 +31,7 @@ static struct parcel *next_parcel(struct destination *destination)
 			destination->queued--;
 			return parcel;
 		}
-		memcpy(destination->turns, shares, sizeof(shares));
+		share_turns(destination);
 	}
 	return NULL;
 }
@@ -213,7 +215,7 @@ static struct destination *destination_new(
 	*destination = (struct destination){ .owner = destinations, .route = route };
 	for (size_t lane = 0; lane < LANES; lane++)
 		TAILQ_INIT(&destination->queues[lane]);
-	memcpy(destination->turns, shares, sizeof(shares));
+	share_turns(destination);
 	TAILQ_INIT(&destination->lines);
 	TAILQ_INIT(&destination->idle);
 	TAILQ_INIT(&destination->dials);
