@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bus_rig.h"
+#include "lib/bus/kafka/reader.h"
 #include "lib/memory.h"
 
 static struct rig rig;
@@ -305,10 +306,14 @@ END_TEST
 
 /* The mock. */
 
-enum { API_OFFSET_COMMIT = 8 };
+enum { API_OFFSET_COMMIT = 8, API_OFFSET_FETCH = 9 };
 
 static rd_kafka_t *mock_owner;
 static rd_kafka_mock_cluster_t *mock;
+
+static const char *const movers[] = { KAFKA_OWN_PREFIX "0s", KAFKA_OWN_PREFIX "1s",
+	KAFKA_OWN_PREFIX "5s", KAFKA_OWN_PREFIX "30s", KAFKA_OWN_PREFIX "2m",
+	KAFKA_OWN_PREFIX "10m", KAFKA_OWN_PREFIX "1h" };
 
 static void begin_with_mock(void)
 {
@@ -319,6 +324,9 @@ static void begin_with_mock(void)
 	mock_owner = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
 	ck_assert_msg(mock_owner != NULL, "%s", why);
 	mock = rd_kafka_mock_cluster_new(mock_owner, 1);
+	/* The mock makes none when it is asked, and the bus asks for 10 s. */
+	for (size_t i = 0; i < sizeof(movers) / sizeof(*movers); i++)
+		rd_kafka_mock_topic_create(mock, movers[i], 1, 1);
 	rig_plan(&rig, RIG_KAFKA);
 	snprintf(rig.where, sizeof(rig.where), "kafka:%s",
 		rd_kafka_mock_cluster_bootstraps(mock));
@@ -332,11 +340,16 @@ static const char *mock_topic(const char *name)
 	return topic;
 }
 
+static void destroy_mock(void)
+{
+	rd_kafka_mock_cluster_destroy(mock);
+	rd_kafka_destroy(mock_owner);
+}
+
 static void finish_with_mock(void)
 {
 	finish();
-	rd_kafka_mock_cluster_destroy(mock);
-	rd_kafka_destroy(mock_owner);
+	destroy_mock();
 }
 
 static void note_listed(void *with, const char *topic, const struct fault *fault)
@@ -420,6 +433,24 @@ START_TEST(a_member_that_only_a_commit_shuts_out_comes_back)
 }
 END_TEST
 
+START_TEST(a_member_that_closes_before_it_has_answered_an_offer_leaves)
+{
+	begin_with_mock();
+	const char *topic = mock_topic("offered");
+	rig_open(&rig);
+	rd_kafka_mock_broker_push_request_error_rtts(
+		mock, 1, API_OFFSET_FETCH, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 1000);
+	takes_subscribe(&takes, &rig, "g", topic, 10);
+	struct kafka_reader *reader = (struct kafka_reader *)takes.reader;
+	RIG_UNTIL(&rig, reader->membership == KAFKA_OFFERED);
+	/* The broker's answer takes 1 s; one that leaves is patient for 2 s. */
+	int64_t start_ms = clock_monotonic_ms();
+	finish();
+	ck_assert_int_le(clock_monotonic_ms() - start_ms, 2500);
+	destroy_mock();
+}
+END_TEST
+
 Suite *bus_cluster_suite(void)
 {
 	Suite *suite = suite_create("bus cluster");
@@ -430,6 +461,8 @@ Suite *bus_cluster_suite(void)
 	tcase_add_test(
 		injected, a_topic_that_no_broker_ever_knows_fails_in_time_and_says_why);
 	tcase_add_test(injected, a_member_that_only_a_commit_shuts_out_comes_back);
+	tcase_add_test(
+		injected, a_member_that_closes_before_it_has_answered_an_offer_leaves);
 	suite_add_tcase(suite, injected);
 	if (!rig_has(RIG_KAFKA) || getenv("KAFKA_TEST_NO_CLUSTER"))
 		return suite;
