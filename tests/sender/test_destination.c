@@ -435,6 +435,16 @@ START_TEST(a_server_that_is_away_is_left_alone_for_a_while)
 }
 END_TEST
 
+/* It gives no greeting in time. */
+static void make_it_rest(const struct far_end *far_end, struct route *route)
+{
+	kill(far_end->pid, SIGSTOP);
+	set_timeouts(200);
+	send_to(route, "b@customer.example");
+	wait_all();
+	set_timeouts(8000);
+}
+
 START_TEST(one_message_at_a_time_shows_whether_a_server_is_back)
 {
 	struct far_end *far_end = start("--greeting-delay 0.5");
@@ -442,13 +452,9 @@ START_TEST(one_message_at_a_time_shows_whether_a_server_is_back)
 	struct destination *destination = destination_of(bench.destinations, route);
 	struct put_off put_off;
 	struct reply why;
-	kill(far_end->pid, SIGSTOP);
-	set_timeouts(200);
-	send_to(route, "b@customer.example");
-	wait_all();
+	make_it_rest(far_end, route);
 	pause_ms(1300);
 	kill(far_end->pid, SIGCONT);
-	set_timeouts(8000);
 	ck_assert(!destination_puts_off(destination, 1, 43, &put_off, &why));
 	struct sent *probe = send_to(route, "b@customer.example");
 	ck_assert(destination_puts_off(destination, 1, 43, &put_off, &why));
@@ -466,10 +472,7 @@ START_TEST(a_clock_set_back_makes_nobody_wait_longer)
 	struct destination *destination = destination_of(bench.destinations, route);
 	struct put_off put_off;
 	struct reply why;
-	kill(far_end->pid, SIGSTOP);
-	set_timeouts(200);
-	send_to(route, "b@customer.example");
-	wait_all();
+	make_it_rest(far_end, route);
 	/* Also of those that stand in line behind others. */
 	for (int i = 0; i < 100; i++) {
 		clock_step_s = i < 50 ? 0 : -3600;
@@ -478,7 +481,6 @@ START_TEST(a_clock_set_back_makes_nobody_wait_longer)
 		ck_assert_int_lt(put_off.until_ms, clock_unix_ms() + 2300);
 	}
 	kill(far_end->pid, SIGCONT);
-	set_timeouts(8000);
 	pause_ms(1300);
 	ck_assert(!destination_puts_off(destination, 1, 43, &put_off, &why));
 	struct sent *sent = send_to(route, "b@customer.example");
