@@ -20,25 +20,32 @@ const struct bus_topic postern_topics[] = {
 	{ 0 },
 };
 
-const Postern__Lane lanes[3] = {
-	POSTERN__LANE__LANE_URGENT,
-	POSTERN__LANE__LANE_NORMAL,
-	POSTERN__LANE__LANE_BULK,
-};
-
 static const struct {
 	Postern__Lane lane;
 	const char *name;
 	unsigned weight;
-} rows[3] = {
+} rows[LANES] = {
 	{ POSTERN__LANE__LANE_URGENT, "urgent", 16 },
 	{ POSTERN__LANE__LANE_NORMAL, "normal", 4 },
 	{ POSTERN__LANE__LANE_BULK, "bulk", 1 },
 };
 
+size_t lane_index(Postern__Lane lane)
+{
+	for (size_t i = 0; i < LANES; i++)
+		if (rows[i].lane == lane)
+			return i;
+	return 1;
+}
+
+unsigned lane_weight(size_t index)
+{
+	return rows[index].weight;
+}
+
 const char *lane_name(Postern__Lane lane)
 {
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < LANES; i++)
 		if (rows[i].lane == lane)
 			return rows[i].name;
 	return NULL;
@@ -46,7 +53,7 @@ const char *lane_name(Postern__Lane lane)
 
 Postern__Lane lane_parse(const char *name)
 {
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < LANES; i++)
 		if (strcmp(rows[i].name, name) == 0)
 			return rows[i].lane;
 	return POSTERN__LANE__LANE_UNSPECIFIED;
@@ -65,8 +72,8 @@ const char *topic_family_of_pool(struct arena *arena, const char *pool)
 
 const struct bus_source *topic_sources(struct arena *arena, const char *family)
 {
-	struct bus_source *sources = ARENA_ARRAY(arena, struct bus_source, 4);
-	for (size_t i = 0; i < 3; i++)
+	struct bus_source *sources = ARENA_ARRAY(arena, struct bus_source, LANES + 1);
+	for (size_t i = 0; i < LANES; i++)
 		sources[i] = (struct bus_source){
 			topic_of_lane(arena, family, rows[i].lane), rows[i].weight
 		};

@@ -19,7 +19,12 @@
 
 extern const struct bus_topic postern_topics[];
 
-extern const Postern__Lane lanes[3];
+#define LANES 3
+
+/* 0 is the most urgent; of any other number, that of the normal lane. */
+size_t lane_index(Postern__Lane lane);
+/* How many of the lane go before the next lane has its turn: 16 : 4 : 1. */
+unsigned lane_weight(size_t index);
 /* "urgent", "normal", "bulk"; NULL for any other number. */
 const char *lane_name(Postern__Lane lane);
 /* POSTERN__LANE__LANE_UNSPECIFIED if there is none of that name. */
@@ -29,7 +34,7 @@ Postern__Lane lane_parse(const char *name);
 const char *topic_of_lane(struct arena *arena, const char *family, Postern__Lane lane);
 /* "mail.outbound.POOL". */
 const char *topic_family_of_pool(struct arena *arena, const char *pool);
-/* One source for each lane of the family, by weight 16 : 4 : 1; ended by weight 0. */
+/* One source for each lane of the family, by its weight; ended by weight 0. */
 const struct bus_source *topic_sources(struct arena *arena, const char *family);
 
 #endif

@@ -5,11 +5,7 @@
 
 #include "lib/memory.h"
 #include "lib/table.h"
-
-#define LANES 3
-
-/* How many of a lane go before the next lane has its turn. */
-static const unsigned shares[LANES] = { 16, 4, 1 };
+#include "lib/topics.h"
 
 struct app {
 	struct app *next;
@@ -53,13 +49,6 @@ void turns_free(struct turns *turns)
 	free(turns);
 }
 
-static size_t index_of(Postern__Lane lane)
-{
-	return lane == POSTERN__LANE__LANE_URGENT ? 0
-	       : lane == POSTERN__LANE__LANE_BULK ? 2
-						  : 1;
-}
-
 static void line_up(struct lane *lane, struct app *app)
 {
 	app->next = NULL;
@@ -69,7 +58,7 @@ static void line_up(struct lane *lane, struct app *app)
 
 void turns_add(struct turns *turns, struct turn *turn)
 {
-	struct lane *lane = &turns->lanes[index_of(turn->lane)];
+	struct lane *lane = &turns->lanes[lane_index(turn->lane)];
 	struct app *app = table_get(lane->apps, turn->app);
 	if (!app) {
 		app = NEW(struct app);
@@ -114,7 +103,7 @@ struct turn *turns_take(struct turns *turns)
 			return take_of(lane);
 		}
 		for (size_t i = 0; i < LANES; i++)
-			turns->lanes[i].share = shares[i];
+			turns->lanes[i].share = lane_weight(i);
 	}
 }
 

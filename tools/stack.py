@@ -47,6 +47,23 @@ def is_listening(port):
         return s.connect_ex(("127.0.0.1", port)) == 0
 
 
+def family(roots):
+    """The processes and all that descend from them."""
+    children = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found, todo = [], list(roots)
+    while todo:
+        pid = todo.pop()
+        found.append(pid)
+        todo += children.get(pid, [])
+    return found
+
+
 class Process:
     """A child with its log in a file. Its environment is kept, so it can be started again."""
 

@@ -3,11 +3,13 @@
 
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/memory.h"
 
 #define BUSY_MS    5000 /* other processes of the pool write too */
+#define AGAIN_MS   5
 #define PRUNE_ROWS "1000"
 
 static const char setup[] =
@@ -121,6 +123,19 @@ static bool prepare(struct delivery_table *table, struct fault *fault)
 	return true;
 }
 
+/* While several processes make the file, SQLite says "locked" without waiting: the step
+ * to WAL is one that it gives up rather than risk a deadlock. */
+static bool set_up(sqlite3 *database)
+{
+	int64_t end_ms = clock_monotonic_ms() + BUSY_MS;
+	int result = sqlite3_exec(database, setup, NULL, NULL, NULL);
+	while (result == SQLITE_BUSY && clock_monotonic_ms() < end_ms) {
+		usleep(AGAIN_MS * 1000);
+		result = sqlite3_exec(database, setup, NULL, NULL, NULL);
+	}
+	return result == SQLITE_OK;
+}
+
 struct delivery_table *delivery_table_open(const char *path, struct fault *fault)
 {
 	struct delivery_table *table = NEW(struct delivery_table);
@@ -129,8 +144,7 @@ struct delivery_table *delivery_table_open(const char *path, struct fault *fault
 	bool is_open = sqlite3_open_v2(path, &table->database, flags, NULL) == SQLITE_OK;
 	if (is_open)
 		sqlite3_busy_timeout(table->database, BUSY_MS);
-	if (is_open &&
-		sqlite3_exec(table->database, setup, NULL, NULL, NULL) == SQLITE_OK)
+	if (is_open && set_up(table->database))
 		is_open = prepare(table, fault);
 	else
 		is_open = failed(table, fault);

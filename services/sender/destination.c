@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/clock.h"
 #include "lib/loop.h"
@@ -14,8 +13,11 @@
 #define SWEEP_MS    60000
 #define REMEMBER_MS 3600000 /* failures, after the rest that they brought */
 
-/* How many of a lane go before the next lane has its turn. */
-static const unsigned shares[LANES] = { 16, 4, 1 };
+static void share_turns(struct destination *destination)
+{
+	for (size_t lane = 0; lane < LANES; lane++)
+		destination->turns[lane] = lane_weight(lane);
+}
 
 static struct parcel *next_parcel(struct destination *destination)
 {
@@ -29,7 +31,7 @@ static struct parcel *next_parcel(struct destination *destination)
 			destination->queued--;
 			return parcel;
 		}
-		memcpy(destination->turns, shares, sizeof(shares));
+		share_turns(destination);
 	}
 	return NULL;
 }
@@ -85,10 +87,12 @@ void destination_put_back(struct destination *destination, struct parcel *parcel
 	destination->queued++;
 }
 
+/* Unix ms, for the bus. */
 static int64_t put_off(struct destination *destination, size_t lane, size_t size_bytes)
 {
-	return rest_put_off(&destination->rest, &destination->owner->waiting[lane],
-		size_bytes, clock_unix_ms(), arc4random());
+	return clock_unix_ms() + rest_put_off(&destination->rest,
+					 &destination->owner->waiting[lane], size_bytes,
+					 clock_monotonic_ms(), arc4random());
 }
 
 /* Everybody who waits gets that answer. */
@@ -122,10 +126,10 @@ void destination_failed(
 		return;
 	}
 	/* Connections that were opened together fail together: that is one failure. */
-	if (destination->rest.until_ms > clock_unix_ms())
+	if (destination->rest.until_ms > clock_monotonic_ms())
 		return;
 	metric_add(destination->owner->metrics.failed, 1);
-	rest_begin(&destination->rest, destination->queued, why, clock_unix_ms(),
+	rest_begin(&destination->rest, destination->queued, why, clock_monotonic_ms(),
 		arc4random());
 }
 
@@ -138,7 +142,7 @@ bool destination_puts_off(struct destination *destination, size_t lane, size_t s
 	struct put_off *ret_put_off, struct reply *ret_why)
 {
 	struct rest *rest = &destination->rest;
-	bool is_tried = rest->until_ms <= clock_unix_ms() && !destination->queued;
+	bool is_tried = rest->until_ms <= clock_monotonic_ms() && !destination->queued;
 	if (destination->line_count || !rest->failures || is_tried)
 		return false;
 	rest->untried++;
@@ -155,7 +159,7 @@ static size_t wanted_lines(const struct destination *destination)
 		destination->owner->options.dial.pool->connections_per_destination;
 	size_t waiting = destination->queued + destination->busy_count;
 	if (destination->rest.failures)
-		return destination->rest.until_ms <= clock_unix_ms() ? 1 : 0;
+		return destination->rest.until_ms <= clock_monotonic_ms() ? 1 : 0;
 	return (size_t)ceil(limit * (1 - exp(-0.023 * (double)waiting)));
 }
 
@@ -213,7 +217,7 @@ static struct destination *destination_new(
 	*destination = (struct destination){ .owner = destinations, .route = route };
 	for (size_t lane = 0; lane < LANES; lane++)
 		TAILQ_INIT(&destination->queues[lane]);
-	memcpy(destination->turns, shares, sizeof(shares));
+	share_turns(destination);
 	TAILQ_INIT(&destination->lines);
 	TAILQ_INIT(&destination->idle);
 	TAILQ_INIT(&destination->dials);
@@ -249,7 +253,8 @@ static bool is_worth_keeping(const struct destination *destination, int64_t now_
 {
 	return destination->parcels || destination->line_count ||
 	       destination->dial_count ||
-	       destination->rest.until_ms > now_ms - REMEMBER_MS;
+	       (destination->rest.failures &&
+		       destination->rest.until_ms > now_ms - REMEMBER_MS);
 }
 
 static void on_sweep(void *with)
@@ -259,7 +264,7 @@ static void on_sweep(void *with)
 	size_t cursor = 0;
 	struct slice key;
 	void *value;
-	int64_t now_ms = clock_unix_ms();
+	int64_t now_ms = clock_monotonic_ms();
 	while (table_next(destinations->table, &cursor, &key, &value)) {
 		if (is_worth_keeping(value, now_ms))
 			table_put(kept, key, value);

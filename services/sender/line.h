@@ -7,9 +7,8 @@
 #define SERVICES_SENDER_LINE_H
 
 #include "lib/table.h"
+#include "lib/topics.h"
 #include "services/sender/destination.h"
-
-#define LANES 3
 
 struct metric;
 

@@ -9,6 +9,7 @@
 #include "lib/mail.h"
 #include "lib/metrics.h"
 #include "lib/registry/registry.h"
+#include "lib/topics.h"
 #include "services/sender/room.h"
 
 #define RECIPIENTS_MAX 100 /* RFC 5321 4.5.3.1.8: every server takes as many */
@@ -135,13 +136,6 @@ static bool may_go(struct parcel *parcel)
 	delivery->is_withheld = !app || app->state == POSTERN__APP_STATE__APP_SUSPENDED ||
 				app->state == POSTERN__APP_STATE__APP_REVOKED;
 	return !delivery->is_withheld;
-}
-
-static size_t lane_index(Postern__Lane lane)
-{
-	return lane == POSTERN__LANE__LANE_URGENT ? 0
-	       : lane == POSTERN__LANE__LANE_BULK ? 2
-						  : 1;
 }
 
 static bool goes_with(const struct recipient *recipient, const struct route *route)

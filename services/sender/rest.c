@@ -52,5 +52,5 @@ int64_t rest_put_off(const struct rest *rest, struct rest_line *line, size_t siz
 		line->end_us = now_ms * 1000;
 	line->end_us += step_us(&line->pace, size_bytes);
 	int64_t end_ms = line->end_us / 1000;
-	return rest->untried > FEW && due_ms < end_ms ? end_ms : due_ms;
+	return (rest->untried > FEW && due_ms < end_ms ? end_ms : due_ms) - now_ms;
 }

@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 import record  # noqa: E402
 from damage import damage  # noqa: E402
-from stack import ROOT, wait_for  # noqa: E402
+from stack import ROOT, family, wait_for  # noqa: E402
 
 SERVICES = ("smtp-gateway", "scanner", "signer", "sender")
 STAGE = ("stage.after_take", "stage.after_publish", "stage.before_settle", "local.in_commit",
@@ -140,7 +140,7 @@ class Faults:
     def workers(self):
         """The program that hatches the scanner's workers dies, or they do, or stop."""
         with self.span("workers killed or stopped"):
-            for pid in descendants(self.postern.named("scanner").pid):
+            for pid in family([self.postern.named("scanner").pid])[1:]:
                 number = self.random.choice((signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP))
                 self.journal.fault("worker", f"{pid} {number.name}")
                 signal_if_there(pid, number)
@@ -313,16 +313,6 @@ class Faults:
                      ("broker stopped", self.broker_stop_and_go),
                      ("redis killed", self.redis_kill), ("redis flushed", self.redis_flush)]
         return rows
-
-
-def children(pid):
-    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True)
-    return [int(child) for child in found.stdout.split()]
-
-
-def descendants(pid):
-    own = children(pid)
-    return own + [below for child in own for below in descendants(child)]
 
 
 def signal_if_there(pid, number):

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 #include "lib/bus/engine.h"
@@ -19,25 +20,33 @@ struct bench bench;
 static const struct bus_engine *real;
 static struct bus_engine patched;
 
+/* In the list until it is told; a bus that is closed tells nothing more. */
 struct report {
+	LIST_ENTRY(report) entry;
 	bus_published *published;
 	void *with;
 	struct fault fault;
 };
 
-static void on_published(void *with, const struct fault *fault)
+static LIST_HEAD(, report) reports;
+
+static void tell(struct report *report, const struct fault *fault)
 {
-	struct report *report = with;
-	bench.published += !fault;
+	LIST_REMOVE(report, entry);
 	report->published(report->with, fault);
 	free(report);
+}
+
+static void on_published(void *with, const struct fault *fault)
+{
+	bench.published += !fault;
+	tell(with, fault);
 }
 
 static void report_failure(void *with)
 {
 	struct report *report = with;
-	report->published(report->with, &report->fault);
-	free(report);
+	tell(report, &report->fault);
 }
 
 static bool must_fail(const char *topic)
@@ -54,7 +63,8 @@ static void publish(struct bus *bus, const struct bus_record *record,
 	bus_published *published, void *with)
 {
 	struct report *report = NEW(struct report);
-	*report = (struct report){ published, with, { 0 } };
+	*report = (struct report){ .published = published, .with = with };
+	LIST_INSERT_HEAD(&reports, report, entry);
 	if (!must_fail(record->topic)) {
 		real->publish(bus, record, on_published, report);
 		return;
@@ -110,6 +120,11 @@ void bench_close(void)
 	registry_close(bench.process.registry);
 	bench.process.bus->engine = real;
 	bus_close(bench.process.bus);
+	while (!LIST_EMPTY(&reports)) {
+		struct report *report = LIST_FIRST(&reports);
+		LIST_REMOVE(report, entry);
+		free(report);
+	}
 	loop_free(bench.process.loop);
 	arena_free(bench.process.arena);
 }

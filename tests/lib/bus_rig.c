@@ -133,6 +133,16 @@ void rig_publish(struct rig *rig, const char *topic, const char *key, const char
 			.topic = topic, .key = slice_of(key), .value = slice_of(value) });
 }
 
+void rig_publish_spread(struct rig *rig, const char *topic, int from, int to)
+{
+	for (int i = from; i < to; i++) {
+		char key[16], value[16];
+		snprintf(key, sizeof(key), "app/%d", i % 12);
+		snprintf(value, sizeof(value), "%d", i);
+		rig_publish(rig, topic, key, value);
+	}
+}
+
 void rig_flush(struct rig *rig)
 {
 	RIG_UNTIL(rig, rig->durable + rig->failed == rig->asked);

@@ -60,6 +60,8 @@ void rig_turn(struct rig *rig, int64_t ms);
 
 void rig_publish(struct rig *rig, const char *topic, const char *key, const char *value);
 void rig_publish_record(struct rig *rig, const struct bus_record *record);
+/* The numbers, over 12 keys. */
+void rig_publish_spread(struct rig *rig, const char *topic, int from, int to);
 /* Until everything published is durable. */
 void rig_flush(struct rig *rig);
 

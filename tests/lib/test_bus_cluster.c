@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the Kafka engine has to prove where there are several brokers, which learn of
- * things one after the other: on a cluster of three that is started once (tools/kafka);
- * and what only injected errors show, on librdkafka's mock cluster. */
+ * things one after the other: on a cluster of three that is started once (tools/kafka).
+ */
 #include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +16,6 @@
 
 static struct rig rig;
 static struct takes takes;
-
-/* The cluster. */
 
 static char folder[64], brokers[96];
 
@@ -75,16 +72,6 @@ static void finish(void)
 	rig_done(&rig);
 }
 
-static void publish_spread(struct rig *whose, const char *topic, int count)
-{
-	for (int i = 0; i < count; i++) {
-		char key[16], value[16];
-		snprintf(key, sizeof(key), "app/%d", i % 12);
-		snprintf(value, sizeof(value), "%d", i);
-		rig_publish(whose, topic, key, value);
-	}
-}
-
 START_TEST(what_is_published_before_the_last_broker_knows_the_topic_is_durable)
 {
 	begin();
@@ -92,7 +79,7 @@ START_TEST(what_is_published_before_the_last_broker_knows_the_topic_is_durable)
 	rig_open(&rig);
 	/* It leads some of the partitions, but can't know. */
 	signal_broker(3, SIGSTOP);
-	publish_spread(&rig, topic, 60);
+	rig_publish_spread(&rig, topic, 0, 60);
 	rig_turn(&rig, 2500);
 	signal_broker(3, SIGCONT);
 	rig_flush(&rig);
@@ -113,14 +100,14 @@ START_TEST(two_buses_make_the_same_topics_and_nothing_fails)
 	rig_open(&other);
 	/* Both have connections to all brokers by then. */
 	const char *warm = rig_topic(&rig, "warm");
-	publish_spread(&rig, warm, 12);
-	publish_spread(&other, warm, 12);
+	rig_publish_spread(&rig, warm, 0, 12);
+	rig_publish_spread(&other, warm, 0, 12);
 	for (int i = 0; i < 8; i++) {
 		char name[16];
 		snprintf(name, sizeof(name), i % 2 ? "made-%d" : "compact-%d", i);
 		const char *topic = rig_topic(&rig, name);
-		publish_spread(&rig, topic, 12);
-		publish_spread(&other, topic, 12);
+		rig_publish_spread(&rig, topic, 0, 12);
+		rig_publish_spread(&other, topic, 0, 12);
 		for (int turn = 0; turn < 4; turn++) {
 			rig_turn(&rig, 10);
 			rig_turn(&other, 10);
@@ -165,7 +152,7 @@ START_TEST(what_is_added_to_a_topic_is_read_soon)
 	rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
 	rig_open(&rig);
 	takes_subscribe(&takes, &rig, "g", topic, 100);
-	publish_spread(&rig, topic, 12);
+	rig_publish_spread(&rig, topic, 0, 12);
 	RIG_UNTIL(&rig, takes.count == 12);
 	add_partitions(rk, topic, 9);
 	int64_t added_ms = clock_monotonic_ms();
@@ -294,7 +281,7 @@ START_TEST(a_topic_is_made_while_a_broker_is_down)
 	rig_flush(&rig);
 	signal_broker(3, SIGKILL);
 	int64_t killed_ms = clock_monotonic_ms();
-	publish_spread(&rig, topic, 24);
+	rig_publish_spread(&rig, topic, 0, 24);
 	takes_subscribe(&takes, &rig, "g", topic, 100);
 	rig_flush(&rig);
 	RIG_UNTIL(&rig, takes.count >= 24);
@@ -303,134 +290,9 @@ START_TEST(a_topic_is_made_while_a_broker_is_down)
 }
 END_TEST
 
-/* The mock. */
-
-enum { API_OFFSET_COMMIT = 8 };
-
-static rd_kafka_t *mock_owner;
-static rd_kafka_mock_cluster_t *mock;
-
-static void begin_with_mock(void)
-{
-	char why[256];
-	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	rd_kafka_conf_set(conf, "socket.nagle.disable", "true", why, sizeof(why));
-	rd_kafka_conf_set(conf, "log_level", "3", why, sizeof(why));
-	mock_owner = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
-	ck_assert_msg(mock_owner != NULL, "%s", why);
-	mock = rd_kafka_mock_cluster_new(mock_owner, 1);
-	rig_plan(&rig, RIG_KAFKA);
-	snprintf(rig.where, sizeof(rig.where), "kafka:%s",
-		rd_kafka_mock_cluster_bootstraps(mock));
-	takes = (struct takes){ 0 };
-}
-
-static const char *mock_topic(const char *name)
-{
-	const char *topic = rig_topic(&rig, name);
-	ck_assert_int_eq(rd_kafka_mock_topic_create(mock, topic, 6, 1), 0);
-	return topic;
-}
-
-static void finish_with_mock(void)
-{
-	finish();
-	rd_kafka_mock_cluster_destroy(mock);
-	rd_kafka_destroy(mock_owner);
-}
-
-static void note_listed(void *with, const char *topic, const struct fault *fault)
-{
-	(void)fault;
-	if (!topic)
-		*(bool *)with = true;
-	loop_stop(rig.loop);
-}
-
-/* The producer hears of it from metadata, as from a broker that hasn't heard of the topic
- * yet. */
-static void forget_topic(const char *topic)
-{
-	bool is_over = false;
-	rd_kafka_mock_topic_set_error(
-		mock, topic, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
-	bus_list(rig.bus, "", note_listed, &is_over);
-	RIG_UNTIL(&rig, is_over);
-}
-
-START_TEST(a_topic_that_a_broker_does_not_know_yet_is_tried_until_it_does)
-{
-	begin_with_mock();
-	const char *topic = mock_topic("unknown");
-	rig_open(&rig);
-	rig_publish(&rig, topic, "app/1", "x");
-	rig_flush(&rig);
-	forget_topic(topic);
-	publish_spread(&rig, topic, 12);
-	rig_turn(&rig, 1500);
-	ck_assert_uint_eq(rig.durable, 1);
-	ck_assert_msg(rig.failed == 0, "%s", rig.last_fault.text);
-	rd_kafka_mock_topic_set_error(mock, topic, RD_KAFKA_RESP_ERR_NO_ERROR);
-	rig_flush(&rig);
-	ck_assert_uint_eq(rig.durable, 13);
-	finish_with_mock();
-}
-END_TEST
-
-START_TEST(a_topic_that_no_broker_ever_knows_fails_in_time_and_says_why)
-{
-	begin_with_mock();
-	const char *topic = mock_topic("unknown");
-	rig_open_with(&rig, &(struct bus_options){ .where = rig.where,
-				    .instance = "here",
-				    .publish_timeout_ms = 2000 });
-	rig_publish(&rig, topic, "app/1", "x");
-	rig_flush(&rig);
-	forget_topic(topic);
-	int64_t start_ms = clock_monotonic_ms();
-	rig_publish(&rig, topic, "app/1", "x");
-	RIG_UNTIL(&rig, rig.failed == 1);
-	ck_assert_int_ge(clock_monotonic_ms() - start_ms, 1500);
-	ck_assert_int_le(clock_monotonic_ms() - start_ms, 5000);
-	ck_assert_int_eq(rig.last_fault.kind, FAULT_TEMPORARY);
-	ck_assert_msg(strstr(rig.last_fault.text, "Unknown topic") != NULL, "%s",
-		rig.last_fault.text);
-	finish_with_mock();
-}
-END_TEST
-
-START_TEST(a_member_that_only_a_commit_shuts_out_comes_back)
-{
-	begin_with_mock();
-	const char *topic = mock_topic("shut-out");
-	struct fault why = { 0 };
-	rig_open_with(
-		&rig, &(struct bus_options){ .where = rig.where, .instance = "here" });
-	takes_subscribe(&takes, &rig, "g", topic, 10);
-	rd_kafka_mock_push_request_errors(
-		mock, API_OFFSET_COMMIT, 1, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
-	publish_spread(&rig, topic, 12);
-	RIG_UNTIL(&rig, takes.count >= 12);
-	unsigned losses = 0;
-	RIG_UNTIL(&rig, losses += bus_losses(rig.bus, &why));
-	ck_assert_msg(strstr(why.text, "was shut out") != NULL, "%s", why.text);
-	publish_spread(&rig, topic, 13);
-	RIG_UNTIL(&rig, takes_of(&takes, "12") > 0);
-	finish_with_mock();
-}
-END_TEST
-
 Suite *bus_cluster_suite(void)
 {
 	Suite *suite = suite_create("bus cluster");
-	TCase *injected = tcase_create("kafka mock");
-	tcase_set_timeout(injected, 60);
-	tcase_add_test(
-		injected, a_topic_that_a_broker_does_not_know_yet_is_tried_until_it_does);
-	tcase_add_test(
-		injected, a_topic_that_no_broker_ever_knows_fails_in_time_and_says_why);
-	tcase_add_test(injected, a_member_that_only_a_commit_shuts_out_comes_back);
-	suite_add_tcase(suite, injected);
 	if (!rig_has(RIG_KAFKA) || getenv("KAFKA_TEST_NO_CLUSTER"))
 		return suite;
 	TCase *tcase = tcase_create("kafka cluster");

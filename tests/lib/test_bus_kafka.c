@@ -2,7 +2,7 @@
  *
  * What only the Kafka engine has to prove, against the broker that POSTERN_TEST_KAFKA
  * names: members that come, go and are killed; large values in compacted topics; damage;
- * losses; and, with a broker of its own (tools/kafka), a broker that goes away. */
+ * losses. */
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,16 +31,6 @@ static void finish(void)
 	rig_done(&rig);
 }
 
-static void publish_spread(const char *topic, int from, int to)
-{
-	for (int i = from; i < to; i++) {
-		char key[16], value[16];
-		snprintf(key, sizeof(key), "app/%d", i % 12);
-		snprintf(value, sizeof(value), "%d", i);
-		rig_publish(&rig, topic, key, value);
-	}
-}
-
 static void settle_all(struct takes *takes)
 {
 	for (size_t i = 0; i < takes->count; i++)
@@ -55,7 +45,7 @@ START_TEST(a_new_member_takes_nothing_that_another_has_in_hand)
 	begin();
 	const char *topic = rig_topic(&rig, "handover");
 	rig_open(&rig);
-	publish_spread(topic, 0, 60);
+	rig_publish_spread(&rig, topic, 0, 60);
 	rig_flush(&rig);
 	first.keeps = true;
 	takes_subscribe(&first, &rig, "g", topic, 30);
@@ -74,7 +64,7 @@ START_TEST(a_new_member_takes_nothing_that_another_has_in_hand)
 		snprintf(value, sizeof(value), "%d", i);
 		ck_assert_uint_eq(takes_of(&first, value) + takes_of(&second, value), 1);
 	}
-	publish_spread(topic, 60, 160);
+	rig_publish_spread(&rig, topic, 60, 160);
 	RIG_UNTIL(&rig, first.count + second.count >= 160);
 	ck_assert_uint_eq(first.count + second.count, 160);
 	ck_assert_uint_gt(second.count, 20);
@@ -87,7 +77,7 @@ START_TEST(what_is_in_hand_for_long_is_not_given_to_its_holder_again)
 	begin();
 	const char *topic = rig_topic(&rig, "long");
 	rig_open(&rig);
-	publish_spread(topic, 0, 24);
+	rig_publish_spread(&rig, topic, 0, 24);
 	rig_flush(&rig);
 	first.keeps = true;
 	takes_subscribe(&first, &rig, "g", topic, 100);
@@ -101,7 +91,7 @@ START_TEST(what_is_in_hand_for_long_is_not_given_to_its_holder_again)
 	ck_assert_uint_eq(first.count, 24);
 	takes_done(&second);
 	/* They come back. What the second has settled does not. */
-	publish_spread(topic, 24, 48);
+	rig_publish_spread(&rig, topic, 24, 48);
 	RIG_UNTIL(&rig, first.count >= 48);
 	rig_turn(&rig, 500);
 	ck_assert_uint_eq(first.count, 48);
@@ -144,7 +134,7 @@ START_TEST(a_killed_member_that_comes_back_goes_on_at_once)
 	char line[256];
 	child_start(&child, &rig, hold_as_twin, (void *)topic);
 	open_as(&rig, "twin");
-	publish_spread(topic, 0, 10);
+	rig_publish_spread(&rig, topic, 0, 10);
 	rig_flush(&rig);
 	ck_assert(child_hear(&child, &rig, line));
 	child_kill(&child);
@@ -168,10 +158,10 @@ START_TEST(a_live_twin_is_not_shut_out_for_good)
 	open_as(&rig, "twin");
 	open_as(&other, "twin");
 	takes_subscribe(&first, &rig, "g", topic, 10);
-	publish_spread(topic, 0, 24);
+	rig_publish_spread(&rig, topic, 0, 24);
 	RIG_UNTIL(&rig, first.count == 24);
 	takes_subscribe(&second, &other, "g", topic, 10);
-	publish_spread(topic, 24, 240);
+	rig_publish_spread(&rig, topic, 24, 240);
 	int64_t end_ms = clock_monotonic_ms() + 30000;
 	while (first.count + second.count < 240 && clock_monotonic_ms() < end_ms) {
 		rig_turn(&rig, 20);
@@ -183,7 +173,7 @@ START_TEST(a_live_twin_is_not_shut_out_for_good)
 	end_ms = clock_monotonic_ms() + 30000;
 	for (int i = 240; first.count == before && clock_monotonic_ms() < end_ms;
 		i += 12) {
-		publish_spread(topic, i, i + 12);
+		rig_publish_spread(&rig, topic, i, i + 12);
 		rig_turn(&rig, 200);
 		rig_turn(&other, 200);
 	}
@@ -624,6 +614,17 @@ START_TEST(records_that_were_deleted_before_they_were_taken_show)
 }
 END_TEST
 
+static bool is_there(rd_kafka_t *rk, const char *topic)
+{
+	const struct rd_kafka_metadata *all;
+	bool is_found = false;
+	ck_assert_int_eq(rd_kafka_metadata(rk, 1, NULL, &all, 20000), 0);
+	for (int i = 0; i < all->topic_cnt; i++)
+		is_found |= strcmp(all->topics[i].topic, topic) == 0;
+	rd_kafka_metadata_destroy(all);
+	return is_found;
+}
+
 START_TEST(a_topic_that_somebody_deleted_is_made_again)
 {
 	begin();
@@ -638,6 +639,9 @@ START_TEST(a_topic_that_somebody_deleted_is_made_again)
 	rd_kafka_event_destroy(rd_kafka_queue_poll(queue, 20000));
 	rd_kafka_queue_destroy(queue);
 	rd_kafka_DeleteTopic_destroy(deletion);
+	/* The broker says that it will; what it takes until then goes too. */
+	while (is_there(rk, topic))
+		usleep(10000);
 	rd_kafka_destroy(rk);
 	/* The first to notice fails; then it works again. */
 	for (unsigned i = 0; i < 20 && rig.durable < 2; i++) {
@@ -651,131 +655,6 @@ START_TEST(a_topic_that_somebody_deleted_is_made_again)
 	RIG_UNTIL(&rig, first.count == 1);
 	ck_assert_str_eq(first.rows[0].value, "after");
 	finish();
-}
-END_TEST
-
-/* A broker of our own that goes away and comes back. */
-
-static char broker_folder[64];
-
-static void broker(const char *verb)
-{
-	char command[160];
-	snprintf(command, sizeof(command), "tools/kafka %s %s >/dev/null 2>&1", verb,
-		broker_folder);
-	ck_assert_msg(system(command) == 0, "%s", command);
-}
-
-static void stop_broker(void)
-{
-	char command[160];
-	if (!*broker_folder)
-		return;
-	snprintf(command, sizeof(command), "tools/kafka stop %s; rm -rf %s",
-		broker_folder, broker_folder);
-	(void)!system(command);
-}
-
-static void begin_with_own_broker(void)
-{
-	char path[96], port[16] = "";
-	snprintf(broker_folder, sizeof(broker_folder), "/tmp/postern-broker-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(broker_folder));
-	broker("start");
-	begin();
-	snprintf(path, sizeof(path), "%s/port", broker_folder);
-	FILE *file = fopen(path, "r");
-	ck_assert_ptr_nonnull(file);
-	ck_assert_ptr_nonnull(fgets(port, sizeof(port), file));
-	fclose(file);
-	snprintf(rig.where, sizeof(rig.where), "kafka:127.0.0.1:%.*s",
-		(int)strcspn(port, "\n"), port);
-}
-
-START_TEST(a_broker_that_was_away_is_used_again_by_itself)
-{
-	begin_with_own_broker();
-	const char *topic = rig_topic(&rig, "away");
-	struct fault why = { 0 };
-	rig_open_with(&rig, &(struct bus_options){ .where = rig.where,
-				    .instance = "here",
-				    .publish_timeout_ms = 3000 });
-	takes_subscribe(&first, &rig, "g", topic, 10);
-	publish_spread(topic, 0, 20);
-	rig_flush(&rig);
-	RIG_UNTIL(&rig, first.count == 20);
-	ck_assert_msg(bus_is_healthy(rig.bus, &why), "%s", why.text);
-	broker("stop");
-	int64_t stopped_ms = clock_monotonic_ms();
-	rig_publish(&rig, topic, "app/1", "lost");
-	rig_publish(&rig, rig_topic(&rig, "never-seen"), "app/1", "lost");
-	RIG_UNTIL(&rig, rig.failed == 2);
-	ck_assert_int_eq(rig.last_fault.kind, FAULT_TEMPORARY);
-	ck_assert_int_le(clock_monotonic_ms() - stopped_ms, 6000);
-	RIG_UNTIL(&rig, !bus_is_healthy(rig.bus, &why));
-	ck_assert_int_eq(why.kind, FAULT_TEMPORARY);
-	/* Longer than a session, so that the group has to be joined anew. */
-	rig_turn(&rig, 7000);
-	broker("start");
-	RIG_UNTIL(&rig, bus_is_healthy(rig.bus, &why));
-	rig.asked = rig.durable = rig.failed = 0;
-	publish_spread(topic, 20, 40);
-	rig_flush(&rig);
-	RIG_UNTIL(&rig, takes_of(&first, "39") && takes_of(&first, "20"));
-	rig_turn(&rig, 500);
-	for (int i = 20; i < 40; i++) {
-		char value[16];
-		snprintf(value, sizeof(value), "%d", i);
-		ck_assert_uint_ge(takes_of(&first, value), 1);
-	}
-	finish();
-	stop_broker();
-}
-END_TEST
-
-START_TEST(a_bus_may_be_opened_before_its_broker)
-{
-	begin_with_own_broker();
-	const char *topic = rig_topic(&rig, "early"), *kept = rig_topic(&rig, "compact");
-	struct fault why = { 0 };
-	struct newest newest = { 0 };
-	broker("stop");
-	rig_open(&rig);
-	takes_subscribe(&first, &rig, "g", topic, 10);
-	struct bus_follower *follower = bus_follow(
-		rig.bus, kept, &follow_calls, &newest, &why);
-	rig_turn(&rig, 1500);
-	ck_assert(!bus_is_healthy(rig.bus, &why));
-	/* Within the time a publish may take, so it isn't even a fault. */
-	rig_publish(&rig, topic, "app/1", "x");
-	rig_publish(&rig, kept, "a", "1");
-	broker("start");
-	rig_flush(&rig);
-	RIG_UNTIL(&rig, first.count == 1 && newest.caught_up && newest.sizes[0] == 1);
-	ck_assert_msg(bus_is_healthy(rig.bus, &why), "%s", why.text);
-	bus_unfollow(follower);
-	finish();
-	stop_broker();
-}
-END_TEST
-
-START_TEST(a_bus_closes_quickly_without_its_broker)
-{
-	begin();
-	const char *topic = rig_topic(&rig, "nowhere");
-	struct fault fault;
-	snprintf(rig.where, sizeof(rig.where), "kafka:127.0.0.1:1,[::1]:2");
-	rig_open(&rig);
-	takes_subscribe(&first, &rig, "g", topic, 10);
-	struct newest newest = { 0 };
-	struct bus_follower *follower = bus_follow(
-		rig.bus, topic, &follow_calls, &newest, &fault);
-	rig_publish(&rig, topic, "", "x");
-	rig_turn(&rig, 1500);
-	int64_t start_ms = clock_monotonic_ms();
-	bus_unfollow(follower);
-	finish();
-	ck_assert_int_le(clock_monotonic_ms() - start_ms, 8000);
 }
 END_TEST
 
@@ -820,12 +699,5 @@ Suite *bus_kafka_suite(void)
 	tcase_add_test(tcase, records_that_were_deleted_before_they_were_taken_show);
 	tcase_add_test(tcase, a_topic_that_somebody_deleted_is_made_again);
 	suite_add_tcase(suite, tcase);
-	TCase *own = tcase_create("kafka with a broker of its own");
-	tcase_set_timeout(own, 180);
-	tcase_add_checked_fixture(own, NULL, stop_broker);
-	tcase_add_test(own, a_broker_that_was_away_is_used_again_by_itself);
-	tcase_add_test(own, a_bus_may_be_opened_before_its_broker);
-	tcase_add_test(own, a_bus_closes_quickly_without_its_broker);
-	suite_add_tcase(suite, own);
 	return suite;
 }

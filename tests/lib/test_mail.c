@@ -215,6 +215,13 @@ START_TEST(lanes_have_topics)
 	ck_assert_uint_eq(sources[3].weight, 0);
 	ck_assert_int_eq(lane_parse("urgent"), POSTERN__LANE__LANE_URGENT);
 	ck_assert_int_eq(lane_parse("fast"), POSTERN__LANE__LANE_UNSPECIFIED);
+	ck_assert_uint_eq(lane_index(POSTERN__LANE__LANE_URGENT), 0);
+	ck_assert_uint_eq(lane_index(POSTERN__LANE__LANE_NORMAL), 1);
+	ck_assert_uint_eq(lane_index(POSTERN__LANE__LANE_BULK), 2);
+	ck_assert_uint_eq(lane_index((Postern__Lane)99), 1);
+	ck_assert_uint_eq(lane_weight(0), 16);
+	ck_assert_uint_eq(lane_weight(1), 4);
+	ck_assert_uint_eq(lane_weight(2), 1);
 }
 END_TEST
 

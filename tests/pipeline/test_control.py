@@ -4,11 +4,11 @@ import os
 import signal
 import smtplib
 import ssl
-import subprocess
 import time
 
 import pytest
 from postern import mail, wait_for
+from stack import family
 
 
 def test_suspend_stops_an_app_within_a_second_everywhere(postern):
@@ -103,16 +103,9 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def family(pid):
-    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], text=True,
-                              capture_output=True).stdout.split()
-    return [pid] + [p for child in children for p in family(int(child))]
-
-
 def test_an_idle_pipeline_uses_under_one_percent_of_a_core(postern, request):
     time.sleep(3)
-    pids = [p for process in (postern.gateway, postern.scanner, postern.signer, postern.sender)
-            for p in family(process.pid)]
+    pids = family([process.pid for process in postern.services()])
     before, started = sum(map(cpu_seconds, pids)), time.monotonic()
     time.sleep(20)
     used = (sum(map(cpu_seconds, pids)) - before) / (time.monotonic() - started)

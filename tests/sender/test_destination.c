@@ -5,6 +5,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "lib/arena.h"
 #include "lib/clock.h"
@@ -46,6 +49,17 @@ static struct bench {
 
 static const struct slice parts[] = { { "DKIM-Signature: v=1\r\n", 21 },
 	{ "Subject: hi\r\n\r\nhello\r\n", 22 } };
+
+/* Somebody sets the clock of this process; monotonic time goes on. */
+static time_t clock_step_s;
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	long result = syscall(SYS_clock_gettime, clock, now);
+	if (clock == CLOCK_REALTIME)
+		now->tv_sec += clock_step_s;
+	return (int)result;
+}
 
 static void on_late(void *with)
 {
@@ -421,6 +435,16 @@ START_TEST(a_server_that_is_away_is_left_alone_for_a_while)
 }
 END_TEST
 
+/* It gives no greeting in time. */
+static void make_it_rest(const struct far_end *far_end, struct route *route)
+{
+	kill(far_end->pid, SIGSTOP);
+	set_timeouts(200);
+	send_to(route, "b@customer.example");
+	wait_all();
+	set_timeouts(8000);
+}
+
 START_TEST(one_message_at_a_time_shows_whether_a_server_is_back)
 {
 	struct far_end *far_end = start("--greeting-delay 0.5");
@@ -428,13 +452,9 @@ START_TEST(one_message_at_a_time_shows_whether_a_server_is_back)
 	struct destination *destination = destination_of(bench.destinations, route);
 	struct put_off put_off;
 	struct reply why;
-	kill(far_end->pid, SIGSTOP);
-	set_timeouts(200);
-	send_to(route, "b@customer.example");
-	wait_all();
+	make_it_rest(far_end, route);
 	pause_ms(1300);
 	kill(far_end->pid, SIGCONT);
-	set_timeouts(8000);
 	ck_assert(!destination_puts_off(destination, 1, 43, &put_off, &why));
 	struct sent *probe = send_to(route, "b@customer.example");
 	ck_assert(destination_puts_off(destination, 1, 43, &put_off, &why));
@@ -442,6 +462,30 @@ START_TEST(one_message_at_a_time_shows_whether_a_server_is_back)
 	wait_all();
 	EXPECT(probe, CLIENT_DELIVERED, 250, "2.0.0");
 	ck_assert(!destination_puts_off(destination, 1, 43, &put_off, &why));
+}
+END_TEST
+
+START_TEST(a_clock_set_back_makes_nobody_wait_longer)
+{
+	struct far_end *far_end = start("");
+	struct route *route = route_of(far_end);
+	struct destination *destination = destination_of(bench.destinations, route);
+	struct put_off put_off;
+	struct reply why;
+	make_it_rest(far_end, route);
+	/* Also of those that stand in line behind others. */
+	for (int i = 0; i < 100; i++) {
+		clock_step_s = i < 50 ? 0 : -3600;
+		ck_assert(destination_puts_off(destination, 1, 43, &put_off, &why));
+		ck_assert_int_gt(put_off.until_ms, clock_unix_ms());
+		ck_assert_int_lt(put_off.until_ms, clock_unix_ms() + 2300);
+	}
+	kill(far_end->pid, SIGCONT);
+	pause_ms(1300);
+	ck_assert(!destination_puts_off(destination, 1, 43, &put_off, &why));
+	struct sent *sent = send_to(route, "b@customer.example");
+	wait_all();
+	EXPECT(sent, CLIENT_DELIVERED, 250, "2.0.0");
 }
 END_TEST
 
@@ -635,6 +679,7 @@ Suite *destination_suite(void)
 	tcase_add_test(tcase, a_certificate_of_a_known_authority_is_verified);
 	tcase_add_test(tcase, a_server_that_is_away_is_left_alone_for_a_while);
 	tcase_add_test(tcase, one_message_at_a_time_shows_whether_a_server_is_back);
+	tcase_add_test(tcase, a_clock_set_back_makes_nobody_wait_longer);
 	tcase_add_test(tcase, a_private_address_takes_a_written_route);
 	tcase_add_test(tcase, whatever_the_server_does_each_message_has_an_outcome);
 	tcase_add_loop_test(tcase, a_large_message_arrives_whole, 0, ROWS(large_options));

@@ -116,12 +116,22 @@ static void on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void
 		client->calls->delivered(client->with, message);
 }
 
+/* Whatever the group waits for: an offer is answered by an assignment only, be it empty,
+ * what is to be given up by none. Without that answer a consumer never leaves. */
+static void decline(rd_kafka_t *rk)
+{
+	rd_kafka_topic_partition_list_t *nothing = rd_kafka_topic_partition_list_new(0);
+	rd_kafka_assign(rk, nothing);
+	rd_kafka_topic_partition_list_destroy(nothing);
+	rd_kafka_assign(rk, NULL);
+}
+
 static void on_rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t err,
 	rd_kafka_topic_partition_list_t *partitions, void *opaque)
 {
 	struct kafka_client *client = opaque;
 	if (client->is_retired)
-		rd_kafka_assign(rk, NULL);
+		decline(rk);
 	else
 		client->calls->rebalanced(client->with, err, partitions);
 }
@@ -302,12 +312,16 @@ static bool is_closed(rd_kafka_t *rk)
  * can do neither. */
 static void leave(rd_kafka_t *rk, bool is_subscribed)
 {
-	rd_kafka_assign(rk, NULL);
+	decline(rk);
 	rd_kafka_unsubscribe(rk);
 	if (is_subscribed)
 		serve_until(rk, clock_monotonic_ms() + JOIN_MS, has_joined);
 	int64_t deadline_ms = clock_monotonic_ms() + LEAVE_MS;
 	serve_until(rk, deadline_ms, has_left);
+	/* What is closed while it still has to answer the group waits for that answer for
+	 * ever; what is destroyed unclosed does not. */
+	if (!has_left(rk))
+		return;
 	rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(rk);
 	rd_kafka_error_t *error = rd_kafka_consumer_close_queue(rk, queue);
 	if (error)

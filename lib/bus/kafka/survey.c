@@ -15,19 +15,14 @@ enum {
 	DISORDER_MS = 60000,
 };
 
-/* A fresh topic's leaders know later than others that they are; the same is asked again
- * until the survey's time is up. */
-static bool is_worth_another(const struct kafka_survey *survey, rd_kafka_resp_err_t err)
+/* A fresh topic's leaders know later than others that they are. */
+static bool is_passing(rd_kafka_resp_err_t err)
 {
-	bool is_passing = err == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
-			  err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
-			  err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
-			  err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
-			  err == RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE;
-	if (!is_passing || clock_monotonic_ms() > survey->deadline_ms)
-		return false;
-	usleep(AGAIN_MS * 1000);
-	return true;
+	return err == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+	       err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+	       err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+	       err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+	       err == RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE;
 }
 
 rd_kafka_resp_err_t kafka_offsets_at(rd_kafka_t *rk,
@@ -44,14 +39,15 @@ rd_kafka_resp_err_t kafka_offsets_at(rd_kafka_t *rk,
 /* NULL: no answer, and the survey has failed. */
 static rd_kafka_topic_partition_list_t *ask(struct kafka_survey *survey, int64_t time_ms)
 {
-	rd_kafka_resp_err_t err;
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(
 		survey->count);
 	for (int32_t i = 0; i < survey->count; i++)
 		rd_kafka_topic_partition_list_add(list, survey->topic, i);
-	do
+	rd_kafka_resp_err_t err = kafka_offsets_at(survey->rk, list, time_ms, ASK_MS);
+	while (is_passing(err) && clock_monotonic_ms() <= survey->deadline_ms) {
+		usleep(AGAIN_MS * 1000);
 		err = kafka_offsets_at(survey->rk, list, time_ms, ASK_MS);
-	while (is_worth_another(survey, err));
+	}
 	if (!err)
 		return list;
 	fault_temporary(
