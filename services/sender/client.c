@@ -228,11 +228,8 @@ size_t client_output(const struct client *client, struct iovec *pieces, size_t l
 	struct dots ahead = client->dots;
 	struct slice piece;
 	while (count < limit && size < PIECES_MAX && dots_next(&ahead, &piece)) {
-		piece = slice_head(piece, PIECES_MAX);
 		add_piece(pieces, &count, piece);
 		size += piece.size;
-		if (piece.size == PIECES_MAX)
-			break; /* `ahead` went further than the piece */
 	}
 	return count;
 }

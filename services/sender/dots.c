@@ -6,6 +6,8 @@
 
 static const char final[] = "\r\n.\r\n";
 #define FINAL_SIZE (sizeof(final) - 1)
+/* A piece is looked through when it is offered and again when it is out. */
+#define PIECE_MAX ((size_t)64 << 10)
 
 static void skip_empty_parts(struct dots *dots)
 {
@@ -33,6 +35,17 @@ bool dots_is_over(const struct dots *dots)
 	return dots->ended == FINAL_SIZE;
 }
 
+/* Up to a line that begins with a dot. Line by line, for memmem() takes ten times as long
+ * to find two bytes. */
+static struct slice before_dot(struct slice text)
+{
+	const char *end = text.data + text.size, *at = text.data;
+	while ((at = memchr(at, '\n', (size_t)(end - at))) && ++at < end)
+		if (*at == '.')
+			return slice_head(text, (size_t)(at - text.data));
+	return text;
+}
+
 /* The next piece without moving on. Dots are stuffed after a bare LF too: the content has
  * none, but a receiver that took one for a line's end must not see an end of data. */
 static struct slice peek(const struct dots *dots)
@@ -44,8 +57,7 @@ static struct slice peek(const struct dots *dots)
 	struct slice rest = slice_skip(dots->parts[dots->part], dots->offset);
 	if (rest.data[0] == '.' && dots->last == '\n' && !dots->is_stuffed)
 		return SLICE(".");
-	const char *found = memmem(rest.data, rest.size, "\n.", 2);
-	return found ? slice_head(rest, (size_t)(found - rest.data) + 1) : rest;
+	return before_dot(slice_head(rest, PIECE_MAX));
 }
 
 static void advance(struct dots *dots, struct slice piece)

@@ -22,7 +22,7 @@ struct dots {
 };
 
 void dots_init(struct dots *dots, const struct slice *parts, size_t count);
-/* The next piece, at most one part long; false once the final dot is out. */
+/* The next piece, at most 64 KiB of one part; false once the final dot is out. */
 bool dots_next(struct dots *dots, struct slice *ret_piece);
 /* Moves on by `size` bytes of what dots_next() gives. */
 void dots_skip(struct dots *dots, size_t size);

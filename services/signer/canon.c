@@ -2,6 +2,7 @@
 #include "services/signer/canon.h"
 
 #include <assert.h>
+#include <stdint.h>
 #include <string.h>
 
 static bool is_blank(char byte)
@@ -50,58 +51,117 @@ void canon_body_init(struct canon_body *body, canon_sink *sink, void *with)
 {
 	body->sink = sink;
 	body->with = with;
-	body->line_ends = body->size = 0;
+	body->line_ends = 0;
 	body->has_blank = body->has_any = false;
 }
 
-static void flush(struct canon_body *body)
+static void put(struct canon_body *body, struct slice bytes)
 {
-	if (body->size > 0)
-		body->sink(body->with, (struct slice){ body->bytes, body->size });
-	body->size = 0;
-}
-
-static void put(struct canon_body *body, char byte)
-{
-	if (body->size == sizeof(body->bytes))
-		flush(body);
-	body->bytes[body->size++] = byte;
+	body->sink(body->with, bytes);
 }
 
 /* What was held back turns out to stand inside the body. */
-static void put_held(struct canon_body *body)
+static void put_line_ends(struct canon_body *body)
 {
-	for (; body->line_ends > 0; body->line_ends--) {
-		put(body, '\r');
-		put(body, '\n');
+	static const char line_ends[] = "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n";
+	const size_t most = (sizeof(line_ends) - 1) / 2;
+	while (body->line_ends > 0) {
+		size_t count = body->line_ends < most ? body->line_ends : most;
+		put(body, (struct slice){ line_ends, count * 2 });
+		body->line_ends -= count;
 	}
-	if (body->has_blank)
-		put(body, ' ');
-	body->has_blank = false;
+}
+
+/* Blanks are reduced already. Line ends are counted by their LF: a cut may part them. */
+static void put_run(struct canon_body *body, struct slice run)
+{
+	size_t from = 0, to = run.size, ends = 0;
+	for (; from < to && is_line_end(run.data[from]); from++)
+		body->line_ends += run.data[from] == '\n';
+	if (from == to)
+		return;
+	for (; is_line_end(run.data[to - 1]); to--)
+		ends += run.data[to - 1] == '\n';
+	put_line_ends(body);
+	put(body, (struct slice){ run.data + from, to - from });
+	body->line_ends = ends;
+	body->has_any = true;
+}
+
+#define BLOCK 16
+typedef unsigned char block __attribute__((vector_size(BLOCK)));
+
+/* Has a block nothing to reduce? `in` goes on for a byte. */
+static bool is_reduced(const char *in)
+{
+	block here, behind;
+	memcpy(&here, in, BLOCK);
+	memcpy(&behind, in + 1, BLOCK);
+	block found = (block)((here == '\t') |
+			      ((here == ' ') & ((behind == ' ') | (behind == '\t') |
+						       (behind == '\r'))));
+	uint64_t any[2];
+	memcpy(any, &found, BLOCK);
+	return !(any[0] | any[1]);
+}
+
+/* Of blanks in a row the last one is kept, unless it ends a line. `in` goes on for a
+ * byte. */
+static size_t reduce_blanks(const char *restrict in, size_t size, char *restrict out)
+{
+	static const unsigned char kinds[256] = {
+		[' '] = 1, ['\t'] = 1, ['\r'] = 2, ['\n'] = 2
+	};
+	size_t kept = 0;
+	unsigned char kind = kinds[(unsigned char)in[0]];
+	for (size_t i = 0; i < size; i++) {
+		unsigned char next = kinds[(unsigned char)in[i + 1]];
+		out[kept] = in[i] == '\t' ? ' ' : in[i];
+		kept += 1 - ((kind & 1) & (next != 0));
+		kind = next;
+	}
+	return kept;
+}
+
+static size_t reduce(const char *in, size_t size, char *out)
+{
+	size_t kept = 0;
+	for (size_t at = 0; at < size; at += BLOCK) {
+		size_t length = size - at < BLOCK ? size - at : BLOCK;
+		if (length == BLOCK && is_reduced(in + at)) {
+			memcpy(out + kept, in + at, BLOCK);
+			kept += BLOCK;
+		} else {
+			kept += reduce_blanks(in + at, length, out + kept);
+		}
+	}
+	return kept;
 }
 
 void canon_body_feed(struct canon_body *body, struct slice piece)
 {
-	for (size_t i = 0; i < piece.size; i++) {
-		char byte = piece.data[i];
-		if (is_blank(byte)) {
-			body->has_blank = true;
-		} else if (byte == '\n') {
-			body->has_blank = false;
-			body->line_ends++;
-		} else if (byte != '\r') {
-			if (body->has_blank || body->line_ends > 0)
-				put_held(body);
-			body->has_any = true;
-			put(body, byte);
-		}
+	char bytes[4096];
+	size_t end = piece.size;
+	while (end > 0 && is_blank(piece.data[end - 1]))
+		end--;
+	bool ends_blank = end < piece.size;
+	if (end > 0 && body->has_blank && !is_blank(piece.data[0]) &&
+		!is_line_end(piece.data[0]))
+		put_run(body, SLICE(" "));
+	body->has_blank = ends_blank || (body->has_blank && end == 0);
+	for (size_t at = 0; at + 1 < end;) {
+		size_t size = end - 1 - at < sizeof(bytes) ? end - 1 - at : sizeof(bytes);
+		size_t kept = reduce(piece.data + at, size, bytes);
+		put_run(body, (struct slice){ bytes, kept });
+		at += size;
 	}
+	/* Not a blank, and nothing is known behind it. */
+	if (end > 0)
+		put_run(body, (struct slice){ piece.data + end - 1, 1 });
 }
 
 void canon_body_end(struct canon_body *body)
 {
-	body->line_ends = body->has_any ? 1 : 0;
-	body->has_blank = false;
-	put_held(body);
-	flush(body);
+	if (body->has_any)
+		put(body, SLICE("\r\n"));
 }

@@ -25,8 +25,6 @@ struct canon_body {
 	size_t line_ends; /* CRLFs held back: those at the end of the body don't count */
 	bool has_blank;   /* white space held back: at the end of a line it doesn't */
 	bool has_any;     /* a line that is not empty came */
-	size_t size;
-	char bytes[4096];
 };
 
 void canon_body_init(struct canon_body *body, canon_sink *sink, void *with);

@@ -3,7 +3,14 @@
 
 #include <string.h>
 
-#define FIELDS_MAX 2000
+#define FIELDS_MAX   2000
+#define FIELDS_USUAL 32
+
+struct reader {
+	struct arena *arena;
+	struct letter letter;
+	size_t room; /* for fields */
+};
 
 static struct slice slice_of_bytes(ProtobufCBinaryData bytes)
 {
@@ -36,16 +43,25 @@ static bool check_clean(struct slice text, const char *where, struct fault *faul
 }
 
 static bool add_field(
-	struct letter *letter, const struct header_field *field, struct fault *fault)
+	struct reader *reader, const struct header_field *field, struct fault *fault)
 {
+	struct letter *letter = &reader->letter;
 	if (letter->count == FIELDS_MAX)
 		return fault_permanent(fault, "more than %d header fields", FIELDS_MAX);
+	if (letter->count == reader->room) {
+		reader->room = letter->count ? letter->count * 2 : FIELDS_USUAL;
+		struct header_field *fields = ARENA_ARRAY(
+			reader->arena, struct header_field, reader->room);
+		if (letter->count)
+			memcpy(fields, letter->fields, letter->count * sizeof(*fields));
+		letter->fields = fields;
+	}
 	letter->fields[letter->count++] = *field;
 	return true;
 }
 
 static bool read_list(
-	struct letter *letter, const Postern__Mail *mail, struct fault *fault)
+	struct reader *reader, const Postern__Mail *mail, struct fault *fault)
 {
 	for (size_t i = 0; i < mail->n_headers; i++) {
 		struct slice text = slice_of_bytes(mail->headers[i]);
@@ -56,14 +72,14 @@ static bool read_list(
 			return fault_permanent(
 				fault, "what was added to the header is no field");
 		if (!header_is(&field, "DKIM-Signature") &&
-			!add_field(letter, &field, fault))
+			!add_field(reader, &field, fault))
 			return false;
 	}
 	return true;
 }
 
 static bool read_content(
-	struct letter *letter, const Postern__Mail *mail, struct fault *fault)
+	struct reader *reader, const Postern__Mail *mail, struct fault *fault)
 {
 	struct slice text = slice_of_bytes(mail->content);
 	if (!check_clean(text, "the content", fault))
@@ -71,19 +87,19 @@ static bool read_content(
 	struct header_field field;
 	enum header_step step;
 	while ((step = header_next(&text, &field, fault)) == HEADER_FIELD)
-		if (!add_field(letter, &field, fault))
+		if (!add_field(reader, &field, fault))
 			return false;
-	letter->body = text;
+	reader->letter.body = text;
 	return step == HEADER_END;
 }
 
 bool letter_read(struct arena *arena, const Postern__Mail *mail,
 	struct letter *ret_letter, struct fault *fault)
 {
-	struct letter letter = { .fields = ARENA_ARRAY(
-					 arena, struct header_field, FIELDS_MAX) };
-	if (!read_list(&letter, mail, fault) || !read_content(&letter, mail, fault))
+	struct reader reader = { .arena = arena };
+	if (!read_list(&reader, mail, fault) || !read_content(&reader, mail, fault))
 		return false;
+	struct letter letter = reader.letter;
 	size_t froms = 0;
 	for (size_t i = 0; i < letter.count; i++)
 		froms += header_is(&letter.fields[i], "From");

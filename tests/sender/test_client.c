@@ -83,6 +83,32 @@ START_TEST(dots_are_stuffed_wherever_the_parts_and_writes_are_cut)
 }
 END_TEST
 
+/* A piece that ends behind a line leaves the dot that follows to the next one. */
+START_TEST(a_dot_is_stuffed_wherever_a_long_part_is_cut)
+{
+	enum { SIZE = 200000 };
+	char *content = malloc(SIZE);
+	memset(content, 'x', SIZE);
+	memcpy(content + 65536 - 2 + _i, "\r\n.y", 4);
+	memcpy(content + SIZE - 2, "\r\n", 2);
+	struct slice part = { content, SIZE }, piece;
+	struct dots dots;
+	struct buffer wire;
+	buffer_init(&wire, SIZE * 2);
+	dots_init(&dots, &part, 1);
+	while (dots_next(&dots, &piece))
+		ck_assert(buffer_append(&wire, piece));
+	size_t before = 65536 + (size_t)_i;
+	struct slice sent = buffer_slice(&wire);
+	ck_assert_uint_eq(sent.size, SIZE + 4);
+	ck_assert_mem_eq(sent.data, content, before);
+	ck_assert(sent.data[before] == '.');
+	ck_assert_mem_eq(sent.data + before + 1, content + before, SIZE - before);
+	buffer_done(&wire);
+	free(content);
+}
+END_TEST
+
 START_TEST(a_large_content_is_sent_without_being_copied)
 {
 	enum { SIZE = 3 << 20 };
@@ -141,6 +167,7 @@ Suite *client_suite(void)
 	tcase_add_loop_test(tcase, a_dialogue_goes_as_written_byte_by_byte, 0, count);
 	tcase_add_loop_test(tcase, dots_are_stuffed_wherever_the_parts_and_writes_are_cut,
 		0, sizeof(stuffing) / sizeof(*stuffing));
+	tcase_add_loop_test(tcase, a_dot_is_stuffed_wherever_a_long_part_is_cut, -3, 4);
 	tcase_add_test(tcase, a_large_content_is_sent_without_being_copied);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -51,6 +51,9 @@ static const struct row body_rows[] = {
 	{ "\r\n\r\na\r\n", "\r\n\r\na\r\n" },
 	{ "\t a\r\n", " a\r\n" },
 	{ "a  b\t\tc \t \r\n", "a b c\r\n" },
+	{ "sixteen bytes is  one block, and \r\n this another\r\n",
+		"sixteen bytes is one block, and\r\n this another\r\n" },
+	{ "a block that ends \r\nin a blank\r\n", "a block that ends\r\nin a blank\r\n" },
 	{ "\xff\xfe  \xc3\xa4\r\n", "\xff\xfe \xc3\xa4\r\n" },
 	/* nothing guarantees the last CRLF but letter_read() */
 	{ "a", "a\r\n" },
@@ -113,6 +116,30 @@ START_TEST(a_body_larger_than_the_buffers_comes_out_whole)
 }
 END_TEST
 
+/* A whole body is looked at in blocks, one that comes byte by byte is not. */
+START_TEST(blocks_are_reduced_as_single_bytes_are)
+{
+	static const char *const words[] = { "a", "long-word-of-some-bytes", " ", "  ",
+		"\t", " \t ", "\r\n", "\r\n\r\n", "x", ".", " y", "\xff" };
+	struct buffer in, whole, single;
+	buffer_init(&in, 4096);
+	buffer_init(&whole, 4096);
+	buffer_init(&single, 4096);
+	unsigned seed = (unsigned)_i + 1;
+	for (unsigned i = 0; i < 60; i++) {
+		seed = seed * 1103515245 + 12345;
+		const char *word = words[(seed >> 16) % (sizeof(words) / sizeof(*words))];
+		ck_assert(buffer_append(&in, slice_of(word)));
+		canonize(&whole, buffer_slice(&in), 4096);
+		canonize(&single, buffer_slice(&in), 1);
+		ck_assert(slice_equal(buffer_slice(&whole), buffer_slice(&single)));
+	}
+	buffer_done(&in);
+	buffer_done(&whole);
+	buffer_done(&single);
+}
+END_TEST
+
 #define COUNT(table) (int)(sizeof(table) / sizeof(*(table)))
 
 Suite *canon_suite(void)
@@ -124,6 +151,7 @@ Suite *canon_suite(void)
 	tcase_add_loop_test(tcase, a_body_has_one_canonical_form_however_it_is_cut, 0,
 		COUNT(body_rows));
 	tcase_add_test(tcase, a_body_larger_than_the_buffers_comes_out_whole);
+	tcase_add_loop_test(tcase, blocks_are_reduced_as_single_bytes_are, 0, 50);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

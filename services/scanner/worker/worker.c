@@ -11,6 +11,7 @@
 #include "lib/mail.h"
 #include "services/scanner/folder.h"
 #include "services/scanner/wire.h"
+#include "services/scanner/worker/mapping.h"
 #include "services/scanner/worker/sandbox.h"
 
 static void answer(const struct worker *worker, struct arena *arena,
@@ -77,6 +78,8 @@ void worker_run(const struct worker *worker)
 	struct fault fault = { 0 };
 	const struct sandbox sandbox = { worker->folder, worker->zygote,
 		worker->plan->memory_bytes };
+	/* Before the sandbox counts what memory there is. */
+	mappings_keep();
 	if (!sandbox_enter(&sandbox, &fault))
 		fail(&fault);
 	static char room[PACKET_CEILING];
