@@ -18,7 +18,7 @@
 #define PROBE_MS 1000
 /* Just after a commit of several records more are on their way: with a moment's patience
  * one sync does for them all. An idle bus, or a lone publisher, never waits here. */
-#define GATHER_US 6000
+#define GATHER_US 4000
 /* So often one of an app that the last commit had nothing of need not wait for those of
  * the others. Each costs a commit. */
 #define HURRY_US 40000
