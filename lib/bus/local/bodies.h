@@ -44,7 +44,8 @@ bool stored_read(struct local_bus *bus, sqlite3_stmt *row, int column,
 /* Writes bodies, for one thread. Zeroed is fresh. */
 struct body_writer {
 	struct body_file *file;
-	int64_t end;
+	int64_t end;    /* of its bodies */
+	int64_t filled; /* the file's own: what lies between is zeros */
 };
 
 /* Not durable before body_sync(). */
