@@ -30,8 +30,9 @@ struct database {
 	uint32_t passed;      /* at our own last release of the write lock */
 	uint32_t seen, asked; /* while waiting for it */
 	int64_t page_bytes;
-	int64_t wal_bytes;  /* after the last commit */
-	int64_t give_up_ms; /* when to stop waiting for the write lock */
+	int64_t wal_bytes;    /* after the last commit */
+	int64_t looked_bytes; /* of them when the keeper last looked */
+	int64_t give_up_ms;   /* when to stop waiting for the write lock */
 	struct {
 		const char *sql;
 		sqlite3_stmt *statement;

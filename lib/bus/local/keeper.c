@@ -12,11 +12,11 @@
 #include "lib/clock.h"
 #include "lib/memory.h"
 
-/* Size of a WAL: from here on it is copied into the database; from there on writers and
- * readers are held up for a moment so that it begins anew, else it could grow for ever.
- */
-#define CHECKPOINT_BYTES (4 << 20)
-#define RESTART_BYTES    (16 << 20)
+/* Each time a WAL has grown by so much it is copied into the database; from that size on
+ * writers and readers are held up for a moment so that it begins anew, else it could grow
+ * for ever. */
+#define CHECKPOINT_BYTES (16 << 20)
+#define RESTART_BYTES    (48 << 20)
 #define RETRY_MS         1000
 /* Between two checkpoints, however fast a WAL grows. */
 #define BREATH_MS    50
@@ -226,11 +226,13 @@ void keeper_add(struct local_bus *bus, const char *topic)
 	pthread_mutex_unlock(&bus->lock);
 }
 
-void keeper_look(
-	struct local_bus *bus, const char *topic, const struct database *database)
+void keeper_look(struct local_bus *bus, const char *topic, struct database *database)
 {
-	if (database->wal_bytes < CHECKPOINT_BYTES)
+	if (database->wal_bytes < database->looked_bytes)
+		database->looked_bytes = 0;
+	if (database->wal_bytes - database->looked_bytes < CHECKPOINT_BYTES)
 		return;
+	database->looked_bytes = database->wal_bytes;
 	pthread_mutex_lock(&bus->lock);
 	struct kept *kept = bus->keeper ? find(bus->keeper, topic) : NULL;
 	if (kept && !kept->wants_checkpoint) {

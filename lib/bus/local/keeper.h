@@ -13,8 +13,7 @@
 /* From the loop's thread; once for each topic is enough. */
 void keeper_add(struct local_bus *bus, const char *topic);
 /* After a commit: asks for a checkpoint if the WAL has grown. From any thread. */
-void keeper_look(
-	struct local_bus *bus, const char *topic, const struct database *database);
+void keeper_look(struct local_bus *bus, const char *topic, struct database *database);
 void keeper_close(struct local_bus *bus);
 /* The same on the caller's own thread, for a publisher that leaves: where all publishers
  * are as short-lived as posternctl no keeper ever hears of what they have written. */
