@@ -91,6 +91,15 @@ static bool open_shelves(struct sweep *sweep, struct fault *fault)
 	return is_good;
 }
 
+/* A power cut must not bring back records that refer to what is deleted next. */
+static bool sync_shelves(struct sweep *sweep, struct fault *fault)
+{
+	bool is_good = true;
+	for (struct shelf *s = sweep->shelves; s && is_good; s = s->next)
+		is_good = database_sync(&s->records, fault);
+	return is_good;
+}
+
 /* Bodies die in the order of their age, more or less: while the first of a file is in
  * use, the others are not looked at. */
 static bool is_first_in_use(
@@ -185,7 +194,8 @@ static bool sweep_locked(struct sweep *sweep, int64_t number, const char *path, 
 		return true;
 	bool is_good = open_shelves(sweep, fault) &&
 		       is_first_in_use(sweep, number, &is_in_use, fault) &&
-		       (is_in_use || find_live(sweep, number, &live, fault));
+		       (is_in_use || (find_live(sweep, number, &live, fault) &&
+					     sync_shelves(sweep, fault)));
 	if (is_good && !is_in_use && live.count == 0)
 		unlink(path);
 	else if (is_good && !is_in_use)
