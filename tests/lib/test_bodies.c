@@ -242,6 +242,24 @@ START_TEST(a_writer_keeps_the_file_it_writes)
 }
 END_TEST
 
+START_TEST(a_large_file_is_followed_by_another)
+{
+	enum { LARGE = 3000, MORE = 400 }; /* 60 MB, 68 MB */
+	begin();
+	const char *topic = rig_topic(&rig, "one");
+	publish(topic, 0, LARGE);
+	ck_assert_int_eq(each_file(NULL), 1);
+	publish(topic, LARGE, LARGE + MORE);
+	publish(topic, LARGE + MORE, LARGE + MORE + 1);
+	ck_assert_int_eq(each_file(NULL), 2);
+	takes_subscribe(&first, &rig, "g", topic, LARGE + MORE + 1);
+	RIG_UNTIL(&rig, first.count == LARGE + MORE + 1);
+	for (int i = 0; i <= LARGE + MORE; i++)
+		ck_assert(is_whole(&first.rows[i], i));
+	finish();
+}
+END_TEST
+
 START_TEST(the_space_of_dead_bodies_is_given_back)
 {
 	begin();
@@ -366,6 +384,7 @@ Suite *bodies_suite(void)
 	tcase_add_test(tcase, a_compacted_topic_keeps_its_bodies_itself);
 	tcase_add_test(tcase, a_file_lives_as_long_as_a_record_of_any_topic_needs_it);
 	tcase_add_test(tcase, a_writer_keeps_the_file_it_writes);
+	tcase_add_test(tcase, a_large_file_is_followed_by_another);
 	tcase_add_test(tcase, the_space_of_dead_bodies_is_given_back);
 	tcase_add_test(tcase, a_sweep_that_cannot_look_everywhere_deletes_nothing);
 	tcase_add_test(tcase, a_body_that_is_cut_off_makes_its_value_short);

@@ -236,8 +236,6 @@ static bool fill(struct body_writer *writer, size_t size)
 bool body_append(struct local_bus *bus, struct body_writer *writer, struct slice body,
 	struct body_place *ret_place, struct fault *fault)
 {
-	if (writer->end >= FILE_BYTES)
-		body_writer_close(bus, writer);
 	if (!writer->file && !begin_file(bus, writer, fault)) {
 		body_writer_close(bus, writer);
 		return false;
@@ -257,6 +255,12 @@ bool body_sync(struct local_bus *bus, struct body_writer *writer, struct fault *
 	explain(bus, writer->file->number, fault);
 	body_writer_close(bus, writer);
 	return false;
+}
+
+void body_writer_turn(struct local_bus *bus, struct body_writer *writer)
+{
+	if (writer->end >= FILE_BYTES)
+		body_writer_close(bus, writer);
 }
 
 void body_writer_close(struct local_bus *bus, struct body_writer *writer)

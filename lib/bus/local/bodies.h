@@ -48,6 +48,9 @@ struct body_writer {
 	int64_t filled; /* the file's own: what lies between is zeros */
 };
 
+/* Once records refer to all that was appended: goes on to another file if this one is
+ * large enough. */
+void body_writer_turn(struct local_bus *bus, struct body_writer *writer);
 /* Not durable before body_sync(). */
 bool body_append(struct local_bus *bus, struct body_writer *writer, struct slice body,
 	struct body_place *ret_place, struct fault *fault);

@@ -118,6 +118,7 @@ static bool write_bodies(
 	struct local_writer *writer, struct parcel *batch, struct fault *fault)
 {
 	bool has_new = false;
+	body_writer_turn(writer->bus, &writer->bodies);
 	for (struct parcel *parcel = batch; parcel; parcel = parcel->next) {
 		struct publication *publication = publication_of(parcel);
 		if (!place_body(writer, publication, fault))
