@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bus_rig.h"
+#include "lib/bus/local/keeper.h"
 #include "lib/bus/local/bodies.h"
 #include "lib/memory.h"
 
@@ -260,6 +261,31 @@ START_TEST(a_large_file_is_followed_by_another)
 }
 END_TEST
 
+START_TEST(bodies_count_for_the_size_that_a_topic_may_have)
+{
+	begin();
+	struct fault fault;
+	bool is_done = false;
+	const char *topic = rig_topic(&rig, "one");
+	publish(topic, 0, MANY);
+	struct kept kept = { .bus = (struct local_bus *)rig.bus,
+		.topic = (char *)topic,
+		.rules = &(struct bus_topic){ .retention_bytes = 1 << 20 } };
+	struct topic_place place = local_place(kept.bus, topic, &kept.bell);
+	ck_assert(bell_open(&kept.bell, rig.folder, topic, &fault));
+	ck_assert(database_open(&kept.records, &place, DATABASE_RECORDS_READER, &fault));
+	kept_begin_anew(&kept);
+	while (!is_done)
+		ck_assert_msg(kept_sweep(&kept, &is_done, &fault), "%s", fault.text);
+	database_close(&kept.records);
+	bell_close(&kept.bell);
+	int64_t left = ask(topic, "SELECT count(*) FROM record");
+	ck_assert_int_le(left * BODY, 1 << 20);
+	ck_assert_int_ge(left * BODY, 1 << 19);
+	finish();
+}
+END_TEST
+
 START_TEST(the_space_of_dead_bodies_is_given_back)
 {
 	begin();
@@ -385,6 +411,7 @@ Suite *bodies_suite(void)
 	tcase_add_test(tcase, a_file_lives_as_long_as_a_record_of_any_topic_needs_it);
 	tcase_add_test(tcase, a_writer_keeps_the_file_it_writes);
 	tcase_add_test(tcase, a_large_file_is_followed_by_another);
+	tcase_add_test(tcase, bodies_count_for_the_size_that_a_topic_may_have);
 	tcase_add_test(tcase, the_space_of_dead_bodies_is_given_back);
 	tcase_add_test(tcase, a_sweep_that_cannot_look_everywhere_deletes_nothing);
 	tcase_add_test(tcase, a_body_that_is_cut_off_makes_its_value_short);

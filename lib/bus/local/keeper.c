@@ -109,7 +109,7 @@ static bool tend(struct kept *kept, bool wants_checkpoint, bool wants_sweep)
 		kept->sweep_ms =
 			is_done ? clock_unix_ms() + sweep_interval_ms(kept->rules) : 1;
 	if (is_done)
-		kept->time_ms = kept->id = 0;
+		kept_begin_anew(kept);
 	return !is_done;
 }
 
@@ -213,6 +213,7 @@ void keeper_add(struct local_bus *bus, const char *topic)
 	*kept = (struct kept){
 		.bus = bus, .topic = memory_string(slice_of(topic)), .bell.fd = -1
 	};
+	kept_begin_anew(kept);
 	if (rules &&
 		(rules->compacted || rules->retention_ms || rules->retention_bytes)) {
 		kept->rules = rules;

@@ -28,12 +28,15 @@ struct kept {
 	bool wants_checkpoint;         /* guarded by the bus's lock */
 	int64_t sweep_ms;              /* when to look for what has outlived its time */
 	int64_t time_ms, id;           /* how far this sweep has come */
+	int64_t bodies;                /* bytes of its bodies; -1: not added up yet */
 	bool is_open;
 	struct bell bell;
 	struct database records, groups; /* groups may be not there */
 	struct trouble trouble;
 };
 
+/* The next step is the first of a sweep. */
+void kept_begin_anew(struct kept *kept);
 /* One small step of retention; `ret_is_done`: nothing more to do now. */
 bool kept_sweep(struct kept *kept, bool *ret_is_done, struct fault *fault);
 

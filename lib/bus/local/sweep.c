@@ -12,8 +12,15 @@
 struct dying {
 	int64_t ids[STEP_RECORDS];
 	size_t count;
-	int64_t bytes;
+	int64_t bytes;  /* of all that they have */
+	int64_t bodies; /* of their bodies */
 };
+
+void kept_begin_anew(struct kept *kept)
+{
+	kept->time_ms = kept->id = 0;
+	kept->bodies = -1;
+}
 
 static bool delete_all(struct kept *kept, const struct dying *dying, struct fault *fault)
 {
@@ -27,7 +34,11 @@ static bool delete_all(struct kept *kept, const struct dying *dying, struct faul
 			database_rollback(&kept->records);
 			return false;
 		}
-	return database_commit(&kept->records, fault);
+	if (!database_commit(&kept->records, fault))
+		return false;
+	if (kept->bodies > 0)
+		kept->bodies -= dying->bodies;
+	return true;
 }
 
 /* Has a group not settled it? */
@@ -45,7 +56,7 @@ static bool is_wanted(
 /* Bytes by which the records exceed what the topic may keep. */
 static bool find_excess(struct kept *kept, int64_t *ret_excess, struct fault *fault)
 {
-	int64_t most = kept->rules->retention_bytes, used, bodies = 0;
+	int64_t most = kept->rules->retention_bytes, used;
 	*ret_excess = 0;
 	if (!most)
 		return true;
@@ -55,27 +66,29 @@ static bool find_excess(struct kept *kept, int64_t *ret_excess, struct fault *fa
 		    ""))
 		return false;
 	/* To add up the topic's own takes a while. */
-	if (used + bodies_on_disk(kept->bus) > most &&
-		!database_number(&kept->records, fault, &bodies,
+	if (kept->bodies < 0 && used + bodies_on_disk(kept->bus) > most &&
+		!database_number(&kept->records, fault, &kept->bodies,
 			"SELECT sum(body_size) FROM record WHERE body_file IS NOT NULL",
 			""))
 		return false;
-	*ret_excess = used + bodies - most;
+	*ret_excess = used + (kept->bodies > 0 ? kept->bodies : 0) - most;
 	return true;
 }
 
 static bool mark(struct kept *kept, struct dying *dying, int64_t id, struct fault *fault)
 {
-	int64_t groups, size;
+	int64_t groups, size, body;
 	if (!is_wanted(kept, id, &groups, fault) ||
 		!database_number(&kept->records, fault, &size,
-			"SELECT length(value) + ifnull(body_size, 0) FROM record WHERE id = ?1",
-			"i", id))
+			"SELECT length(value) FROM record WHERE id = ?1", "i", id) ||
+		!database_number(&kept->records, fault, &body,
+			"SELECT body_size FROM record WHERE id = ?1", "i", id))
 		return false;
 	if (groups)
 		return true;
 	dying->ids[dying->count++] = id;
-	dying->bytes += size;
+	dying->bytes += size + body;
+	dying->bodies += body;
 	return true;
 }
 
