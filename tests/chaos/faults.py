@@ -165,15 +165,16 @@ class Faults:
         """A good database that knows more. When it is loaded, its malware is sent."""
         with self.locks["scanner-2"], self.locks["scanner"], self.locks["signatures"]:
             number = self.counts["signatures replaced"] = self.counts["signatures replaced"] + 1
-            body = f"Very-new-malware-{number}."
-            row = f"Postern.Chaos.{number}:0:*:{body.encode().hex()}\n"
+            bodies = [f"Very-new-malware-{n + 1}." for n in range(number)]
+            rows = [f"Postern.Chaos.{n}:0:*:{body.encode().hex()}\n"
+                    for n, body in enumerate(bodies)]
             size = Path(self.postern.named("scanner").log).stat().st_size
-            replace(self.postern.signatures / "chaos.ndb", row.encode())
+            replace(self.postern.signatures / "chaos.ndb", "".join(rows).encode())
             self.journal.fault("signatures", "new ones")
             wait_for(lambda: self.postern.has_loaded(size), 30, "new signatures loaded")
             self.journal.fault("signatures", "the new ones are loaded")
             time.sleep(1)
-            self.postern.malware = body
+            self.postern.malware = bodies[-1]
 
     def destination_down(self):
         with self.locks["destination"], self.span("destination down"):
