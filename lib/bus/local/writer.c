@@ -22,7 +22,7 @@
 #define GATHER_US 4000
 /* So often one of an app that the last commit had nothing of need not wait for those of
  * the others. Each costs a commit. */
-#define HURRY_US 40000
+#define HURRY_US 100000
 /* How long records that can wait do so for others to share their sync. */
 #define PATIENCE_US 10000
 /* Smaller bodies stay in their record. */
@@ -76,9 +76,10 @@ static void writer_close(struct local_writer *writer)
 	writer->is_open = false;
 }
 
-static struct parcel *take_batch(struct local_writer *writer)
+static struct parcel *take_batch(struct local_writer *writer, bool *ret_was_hurried)
 {
 	pthread_mutex_lock(&writer->bus->lock);
+	*ret_was_hurried = writer->is_hurried;
 	struct parcel *batch = writer->first, **end = &batch;
 	size_t count = 0, bytes = 0;
 	while (*end && count < COMMIT_RECORDS && bytes < COMMIT_BYTES) {
@@ -172,13 +173,15 @@ static bool show_batch(struct local_writer *writer, struct fault *fault)
 	return database_sync(&writer->records, fault);
 }
 
-static void remember(struct local_writer *writer, struct parcel *batch)
+/* What was hurried is no sign that nothing more is on its way. */
+static void remember(struct local_writer *writer, struct parcel *batch, bool was_hurried)
 {
+	bool is_busy = batch && (batch->next || was_hurried);
 	uint64_t apps = 0;
 	for (struct parcel *parcel = batch; parcel; parcel = parcel->next)
 		apps |= publication_of(parcel)->app;
 	pthread_mutex_lock(&writer->bus->lock);
-	writer->last_us = batch && batch->next ? clock_monotonic_us() : 0;
+	writer->last_us = is_busy ? clock_monotonic_us() : 0;
 	writer->last_apps = apps;
 	pthread_mutex_unlock(&writer->bus->lock);
 }
@@ -189,7 +192,8 @@ static void commit_queue(struct local_writer *writer)
 	struct fault fault = { 0 };
 	bool is_good = (writer->is_open || writer_open(writer, &fault)) &&
 		       database_begin(&writer->records, &fault);
-	struct parcel *batch = take_batch(writer);
+	bool was_hurried;
+	struct parcel *batch = take_batch(writer, &was_hurried);
 	is_good = is_good && write_batch(writer, batch, &fault) &&
 		  show_batch(writer, &fault);
 	for (struct parcel *parcel = batch; parcel && !is_good; parcel = parcel->next)
@@ -197,7 +201,7 @@ static void commit_queue(struct local_writer *writer)
 	if (is_good)
 		keeper_look(writer->bus, writer->topic, &writer->records);
 	trouble_report(writer->bus, &writer->trouble, is_good ? NULL : &fault);
-	remember(writer, batch);
+	remember(writer, batch, was_hurried);
 	outbox_send(writer->bus->outbox, batch);
 	if (!is_good)
 		writer_close(writer);
