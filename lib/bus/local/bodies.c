@@ -199,7 +199,6 @@ static bool begin_file(
 	*writer = (struct body_writer){ .file = open_file(bus, number, O_RDWR) };
 	if (!writer->file)
 		return explain(bus, number, fault);
-	KILL_POINT("local.bodies_made");
 	return local_sync_folder(bus->folder, fault);
 }
 

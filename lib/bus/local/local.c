@@ -133,11 +133,7 @@ static void sync_parent(const char *folder)
 {
 	char path[PATH_MAX];
 	snprintf(path, sizeof(path), "%s/..", folder);
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	fsync(fd);
-	close(fd);
+	local_sync_folder(path, NULL);
 }
 
 static bool make_folder(const char *folder, struct fault *fault)
