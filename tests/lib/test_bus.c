@@ -367,7 +367,10 @@ START_TEST(the_window_bounds_bytes_but_takes_a_single_larger_record)
 }
 END_TEST
 
-/* Small and large, new and passed on. */
+/*
+ * Small and large, new and passed on. In no certain order: Kafka may have
+ * the second of two requests before the first, which it asked to repeat.
+ */
 START_TEST(a_body_follows_its_value)
 {
 	begin(_i);
@@ -397,12 +400,17 @@ START_TEST(a_body_follows_its_value)
 		takes_settle(&first, i);
 	takes_subscribe(&second, &rig, "g", two, 40);
 	RIG_UNTIL(&rig, second.count == 40);
+	int of_size[4] = { 0 };
 	for (int i = 0; i < 40; i++) {
 		struct slice value = second.rows[i].delivery->value;
-		ck_assert_uint_eq(value.size, 11 + sizes[i / 10]);
+		ck_assert_uint_gt(value.size, 11);
 		ck_assert(memcmp(value.data, "other head ", 11) == 0);
-		ck_assert(memcmp(value.data + 11, body, sizes[i / 10]) == 0);
+		ck_assert(memcmp(value.data + 11, body, value.size - 11) == 0);
+		for (size_t j = 0; j < 4; j++)
+			of_size[j] += value.size == 11 + sizes[j];
 	}
+	for (size_t j = 0; j < 4; j++)
+		ck_assert_int_eq(of_size[j], 10);
 	free(body);
 	finish();
 }

@@ -298,12 +298,11 @@ class Server:
         self.rules = Rules(args.rule, args.rules)
         self.journal = Journal(args.journal, args.store)
         self.connections = 0
+        self.sample = None if args.certificate else sample_context()
 
     def tls_context(self):
         """Made for each session, so that a changed certificate is seen."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.args.certificate, self.args.key)
-        return context
+        return self.sample or context_of(self.args.certificate, self.args.key)
 
     async def serve(self, reader, writer):
         self.connections += 1
@@ -326,13 +325,21 @@ class Server:
         await stop
 
 
-def sample_certificate(folder):
-    certificate, key = f"{folder}/certificate.pem", f"{folder}/key.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj",
-                    "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-                    "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    return certificate, key
+def context_of(certificate, key):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def sample_context():
+    """A self-signed one, of which no file is left: a test may end this process with SIGKILL."""
+    with tempfile.TemporaryDirectory(prefix="destination-") as folder:
+        certificate, key = f"{folder}/certificate.pem", f"{folder}/key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj",
+                        "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                        "-keyout", key, "-out", certificate], check=True, capture_output=True)
+        return context_of(certificate, key)
 
 
 def main():
@@ -360,10 +367,7 @@ def main():
                         help="421 and close when nothing comes for so many seconds")
     parser.add_argument("--idle-silent", action="store_true", help="close without the 421")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="destination-") as folder:
-        if not args.certificate:
-            args.certificate, args.key = sample_certificate(folder)
-        asyncio.run(Server(args).run())
+    asyncio.run(Server(args).run())
     return 0
 
 
