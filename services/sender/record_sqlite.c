@@ -16,6 +16,7 @@
 #include "lib/clock.h"
 #include "lib/loop.h"
 #include "lib/memory.h"
+#include "lib/thread.h"
 #include "services/sender/delivery_table.h"
 #include "services/sender/record_engine.h"
 
@@ -305,12 +306,8 @@ static struct record *sqlite_open_record(struct loop *loop,
 		return NULL;
 	}
 	thread->watch = watch_new(loop, thread->bell, LOOP_READ, on_bell, thread);
-	if (pthread_create(&thread->thread, NULL, run, thread) == 0)
-		return &thread->record;
-	thread->thread = 0;
-	fault_fatal(fault, "no thread for the delivery record");
-	sqlite_close_record(&thread->record);
-	return NULL;
+	thread_start(&thread->thread, "record", run, thread);
+	return &thread->record;
 }
 
 static void submit(struct thread_record *thread, struct request request,

@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 
 #include "lib/loop.h"
 #include "lib/memory.h"
+#include "lib/thread.h"
 
 struct workers {
 	struct workers_calls calls;
@@ -75,18 +75,6 @@ static void on_bell(void *with, unsigned what)
 	}
 }
 
-/* Signals are the loop's. */
-static void start_threads(struct workers *workers)
-{
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	for (unsigned i = 0; i < workers->count; i++)
-		if (pthread_create(&workers->threads[i], NULL, work_on, workers) != 0)
-			abort();
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 struct workers *workers_new(struct loop *loop, unsigned threads,
 	const struct workers_calls *calls, void *with)
 {
@@ -107,7 +95,8 @@ struct workers *workers_new(struct loop *loop, unsigned threads,
 	if (workers->bell < 0)
 		abort();
 	workers->watch = watch_new(loop, workers->bell, LOOP_READ, on_bell, workers);
-	start_threads(workers);
+	for (unsigned i = 0; i < workers->count; i++)
+		thread_start(&workers->threads[i], "sign", work_on, workers);
 	return workers;
 }
 

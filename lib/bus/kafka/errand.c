@@ -2,7 +2,6 @@
 #include "lib/bus/kafka/errand.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -10,6 +9,7 @@
 
 #include "lib/loop.h"
 #include "lib/memory.h"
+#include "lib/thread.h"
 
 struct line {
 	struct kafka_errand *first, **last;
@@ -117,22 +117,12 @@ void kafka_errands_free(struct kafka_errands *errands)
 	free(errands);
 }
 
-/* Signals are the loop's: this thread must not be given any. */
-static void start_thread(struct kafka_errands *errands)
-{
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_create(&errands->thread, NULL, run_errands, errands) != 0)
-		abort();
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	errands->has_thread = true;
-}
-
 void kafka_errands_add(struct kafka_errands *errands, struct kafka_errand *errand)
 {
-	if (!errands->has_thread)
-		start_thread(errands);
+	if (!errands->has_thread) {
+		errands->has_thread = true;
+		thread_start(&errands->thread, "kafka errands", run_errands, errands);
+	}
 	pthread_mutex_lock(&errands->lock);
 	append(&errands->waiting, errand);
 	pthread_cond_signal(&errands->added);

@@ -20,6 +20,7 @@
 #include "lib/bus/local/local.h"
 #include "lib/clock.h"
 #include "lib/memory.h"
+#include "lib/thread.h"
 
 #define PAGE_SIZE_BYTES 4096
 /* The turnstile only hints: after this long the lock is tried anyway. */
@@ -192,7 +193,7 @@ struct bell_tower *bell_tower_open(struct local_bus *bus, struct fault *fault)
 	tower->stop = eventfd(0, EFD_CLOEXEC);
 	if (tower->stop < 0)
 		abort();
-	local_thread_start(&tower->thread, listen_to_bells, tower);
+	thread_start(&tower->thread, "bus bells", listen_to_bells, tower);
 	return tower;
 }
 

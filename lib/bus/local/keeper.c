@@ -11,6 +11,7 @@
 #include "lib/chaos.h"
 #include "lib/clock.h"
 #include "lib/memory.h"
+#include "lib/thread.h"
 
 /* Each time a WAL has grown by so much it is copied into the database; from that size on
  * writers and readers are held up for a moment so that it begins anew, else it could grow
@@ -190,7 +191,7 @@ static struct keeper *keeper_start(struct local_bus *bus)
 	keeper->bodies_ms = clock_unix_ms() + SWEEP_MS;
 	pthread_cond_init(&keeper->wake, NULL);
 	trouble_join(bus, &keeper->trouble);
-	local_thread_start(&keeper->thread, keep_on, keeper);
+	thread_start(&keeper->thread, "bus keep", keep_on, keeper);
 	return keeper;
 }
 

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,16 +14,6 @@
 #include "lib/bus/local/keeper.h"
 #include "lib/chaos.h"
 #include "lib/memory.h"
-
-void local_thread_start(pthread_t *ret_thread, void *(*body)(void *), void *with)
-{
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_create(ret_thread, NULL, body, with) != 0)
-		abort();
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
 
 void local_wait(struct local_bus *bus, pthread_cond_t *wake, int64_t at_ms)
 {

@@ -41,8 +41,6 @@ struct local_bus {
 	struct body_file *bodies; /* open ones */
 };
 
-/* A thread with all signals blocked; never fails (out of threads ends the process). */
-void local_thread_start(pthread_t *ret_thread, void *(*body)(void *), void *with);
 /* `lock` held. Returns at once if `at_ms` (Unix ms) has passed; 0 = no deadline. */
 void local_wait(struct local_bus *bus, pthread_cond_t *wake, int64_t at_ms);
 /* Likewise, but by the monotonic clock, which nobody sets. */

@@ -2,6 +2,7 @@
 #include "lib/bus/local/outbox.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -81,11 +82,13 @@ void outbox_send(struct outbox *outbox, struct parcel *first)
 	if (!first)
 		return;
 	pthread_mutex_lock(&outbox->lock);
+	bool was_empty = !outbox->first;
 	*outbox->last = first;
 	while (*outbox->last)
 		outbox->last = &(*outbox->last)->next;
 	pthread_mutex_unlock(&outbox->lock);
-	ring(outbox);
+	if (was_empty) /* else it was rung for those before */
+		ring(outbox);
 }
 
 void outbox_purge(struct outbox *outbox, const void *owner)

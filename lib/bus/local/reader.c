@@ -7,6 +7,7 @@
 #include "lib/chaos.h"
 #include "lib/clock.h"
 #include "lib/memory.h"
+#include "lib/thread.h"
 
 /* How long a settlement waits to be noted with others. */
 #define NOTE_US 10000
@@ -244,7 +245,7 @@ struct bus_reader *local_subscribe(struct bus *base, const struct bus_subscripti
 		trouble_join(bus, &source->trouble);
 		keeper_add(bus, source->topic);
 	}
-	local_thread_start(&reader->thread, read_on, reader);
+	thread_start(&reader->thread, "bus read", read_on, reader);
 	return &reader->base;
 }
 

@@ -192,7 +192,9 @@ static bool read_record(struct source *source, struct local_delivery *delivery,
 	return is_read;
 }
 
-static bool deliver(struct source *source, const struct claim *claim, struct fault *fault)
+/* What can't be read now is put off, or is settled if it is gone. */
+static bool deliver(struct source *source, const struct claim *claim,
+	struct parcel ***last, struct fault *fault)
 {
 	struct local_reader *reader = source->reader;
 	struct local_delivery *delivery = NEW(struct local_delivery);
@@ -210,7 +212,8 @@ static bool deliver(struct source *source, const struct claim *claim, struct fau
 		reader->held++;
 		source->held++;
 		reader->held_bytes += claim->size;
-		outbox_send(reader->bus->outbox, &delivery->parcel);
+		**last = &delivery->parcel;
+		*last = &delivery->parcel.next;
 		return true;
 	}
 	delivery->end = is_gone ? DELIVERY_SETTLED : DELIVERY_UNSEEN;
@@ -221,17 +224,19 @@ static bool deliver(struct source *source, const struct claim *claim, struct fau
 }
 
 /* They are ours by now, whatever fails. One transaction, for each takes and lets go of
- * locks. */
+ * locks; and the loop wakes once. */
 static bool deliver_all(
 	struct source *source, const struct haul *haul, struct fault *fault)
 {
 	bool is_good = true;
+	struct parcel *first = NULL, **last = &first;
 	if (haul->count == 0)
 		return true;
 	database_run(&source->records, NULL, "BEGIN", "");
 	for (size_t i = 0; i < haul->count; i++)
-		is_good &= deliver(source, &haul->claims[i], fault);
+		is_good &= deliver(source, &haul->claims[i], &last, fault);
 	database_run(&source->records, NULL, "COMMIT", "");
+	outbox_send(source->reader->bus->outbox, first);
 	return is_good;
 }
 

@@ -9,6 +9,7 @@
 
 #include "lib/clock.h"
 #include "lib/memory.h"
+#include "lib/thread.h"
 
 #define RETRY_MS      1000
 #define BATCH_RECORDS 256
@@ -215,7 +216,7 @@ void walk_start(struct walk *walk, struct local_bus *bus, const struct walk_plan
 	walk->bell.fd = -1;
 	pthread_cond_init(&walk->wake, NULL);
 	trouble_join(bus, &walk->trouble);
-	local_thread_start(&walk->thread, walk_on, walk);
+	thread_start(&walk->thread, "bus walk", walk_on, walk);
 }
 
 void walk_stop(struct walk *walk)

@@ -9,6 +9,7 @@
 #include "lib/chaos.h"
 #include "lib/clock.h"
 #include "lib/memory.h"
+#include "lib/thread.h"
 
 /* What goes into one commit at most: everything that came while the last one's fsync ran,
  * within bounds that keep the write lock short. */
@@ -287,16 +288,17 @@ static struct local_writer *find_writer(struct local_bus *bus, const char *topic
 	trouble_join(bus, &writer->trouble);
 	bus->writers = writer;
 	keeper_add(bus, topic);
-	local_thread_start(&writer->thread, write_on, writer);
+	thread_start(&writer->thread, "bus write", write_on, writer);
 	return writer;
 }
 
-/* True if the thread must look at its queue. */
+/* True if the thread must look at its queue: there was none, or it is due sooner now. */
 static bool enqueue(
 	struct local_writer *writer, struct publication *publication, bool can_wait)
 {
 	int64_t now_us = clock_monotonic_us();
 	bool is_first = !writer->first;
+	int64_t was_due_us = due_us(writer);
 	bool may_hurry = !can_wait && !(writer->last_apps & publication->app) &&
 			 writer->hurry_us <= now_us;
 	*writer->last = &publication->parcel;
@@ -309,7 +311,7 @@ static bool enqueue(
 		writer->is_hurried = true;
 		writer->hurry_us = now_us + HURRY_US;
 	}
-	return is_first || !can_wait;
+	return is_first || due_us(writer) < was_due_us;
 }
 
 void local_publish(struct bus *base, const struct bus_record *record,
