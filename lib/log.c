@@ -10,7 +10,10 @@
 #include "lib/clock.h"
 #include "lib/memory.h"
 
-#define LINE_CEILING 8192
+/* A field ends once it has so many bytes, escaped; a line has room for more fields than
+ * any has. */
+#define FIELD_CEILING 1024
+#define LINE_CEILING  (64 * 2 * FIELD_CEILING)
 
 static enum log_level lowest = LOG_INFO;
 static const char *const level_names[] = { "debug", "info", "warning", "error" };
@@ -30,19 +33,33 @@ bool log_level_parse(const char *name, enum log_level *ret_level)
 	return false;
 }
 
+static bool is_plain(unsigned char byte)
+{
+	return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
+}
+
+static void write_escaped(struct buffer *line, unsigned char byte)
+{
+	if (byte == '"' || byte == '\\')
+		buffer_printf(line, "\\%c", byte);
+	else
+		buffer_printf(line, "\\u%04x", byte);
+}
+
 /* Bytes that are not ASCII text are escaped one by one: a log line is ASCII whatever the
  * wire sent. */
 static void write_string(struct buffer *line, struct slice text)
 {
+	size_t end = buffer_size(line) + FIELD_CEILING;
 	buffer_append(line, SLICE("\""));
-	for (size_t i = 0; i < text.size; i++) {
-		unsigned char byte = (unsigned char)text.data[i];
-		if (byte == '"' || byte == '\\')
-			buffer_printf(line, "\\%c", byte);
-		else if (byte < 0x20 || byte >= 0x7f)
-			buffer_printf(line, "\\u%04x", byte);
-		else
-			buffer_append(line, (struct slice){ text.data + i, 1 });
+	text = slice_head(text, FIELD_CEILING);
+	for (size_t i = 0; i < text.size && buffer_size(line) < end;) {
+		size_t from = i;
+		while (i < text.size && is_plain((unsigned char)text.data[i]))
+			i++;
+		buffer_append(line, (struct slice){ text.data + from, i - from });
+		if (i < text.size)
+			write_escaped(line, (unsigned char)text.data[i++]);
 	}
 	buffer_append(line, SLICE("\""));
 }
@@ -54,7 +71,7 @@ static void write_fields(struct buffer *line, const struct log_field *field)
 		if (field->is_number)
 			buffer_printf(line, "%lld", field->number);
 		else
-			write_string(line, slice_head(field->text, 1024));
+			write_string(line, field->text);
 	}
 }
 

@@ -7,9 +7,10 @@
 #include "lib/id.h"
 #include "lib/topics.h"
 
-/* Unpacking takes a small multiple of the record; past that it is an attack on memory. */
+/* Unpacking takes a small multiple of the record; past that it is an attack on memory.
+ * Tens of thousands of short addresses take the base. */
 #define EXPANSION      8
-#define EXPANSION_BASE 65536
+#define EXPANSION_BASE ((size_t)4 << 20)
 
 /* Protocol Buffers, Encoding: the low bits of a field's tag. */
 #define WIRE_VARINT  0

@@ -16,7 +16,10 @@ const struct bus_topic postern_topics[] = {
 		.retention_ms = DAYS(30),
 		.retention_bytes = GIB(16) },
 	{ .name = TOPIC_DEAD, .retention_ms = DAYS(30), .retention_bytes = GIB(4) },
-	{ .name = "mail.*", .retention_ms = DAYS(1), .retention_bytes = GIB(8) },
+	{ .name = "mail.*",
+		.is_work = true,
+		.retention_ms = DAYS(1),
+		.retention_bytes = GIB(8) },
 	{ 0 },
 };
 

@@ -35,7 +35,7 @@ bool bus_is_healthy(struct bus *bus, struct fault *why)
 
 unsigned bus_losses(struct bus *bus, struct fault *ret_last)
 {
-	return bus->engine->losses ? bus->engine->losses(bus, ret_last) : 0;
+	return bus->engine->losses(bus, ret_last);
 }
 
 void bus_publish(struct bus *bus, const struct bus_record *record,

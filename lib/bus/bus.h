@@ -22,8 +22,10 @@ struct bus_topic {
 	const char *name; /* "mail.events"; with a final '*' all that begin so */
 	bool compacted;   /* keeps the newest value of each key for ever */
 	bool is_searched; /* by key, as a compacted one always is */
+	bool is_work;     /* for groups to take: not one untaken record may be dropped */
 	/* 0 = no bound. The local engine never drops a record that a group it knows has
-	 * not settled; Kafka does (it is what retention means there). */
+	 * not settled. Kafka does (it is what retention means there), so that bytes don't
+	 * bound work there. */
 	int64_t retention_ms;
 	int64_t retention_bytes;
 };

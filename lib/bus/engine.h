@@ -31,7 +31,7 @@ struct bus_engine {
 		struct loop *loop, struct fault *fault);
 	void (*close)(struct bus *bus);
 	bool (*is_healthy)(struct bus *bus, struct fault *why);
-	unsigned (*losses)(struct bus *bus, struct fault *ret_last); /* NULL: none */
+	unsigned (*losses)(struct bus *bus, struct fault *ret_last);
 	void (*publish)(struct bus *bus, const struct bus_record *record,
 		bus_published *published, void *with);
 	struct bus_reader *(*subscribe)(struct bus *bus, const struct bus_subscription *s,

@@ -340,6 +340,9 @@ START_TEST(a_body_that_is_cut_off_makes_its_value_short)
 	RIG_UNTIL(&rig, first.count == MANY);
 	ck_assert(is_whole(&first.rows[MANY - 2], MANY - 2));
 	ck_assert_uint_eq(first.rows[MANY - 1].size, 5 + BODY - 1);
+	struct fault why = { 0 };
+	ck_assert_uint_eq(bus_losses(rig.bus, &why), 1);
+	ck_assert_ptr_nonnull(strstr(why.text, "has lost bytes of its body"));
 	finish();
 }
 END_TEST

@@ -532,6 +532,12 @@ static void produce_raw(const char *topic, int partition, const char *value,
 	rd_kafka_destroy(rk);
 }
 
+static void pass_change(void *with, struct slice key, struct slice value)
+{
+	(void)key, (void)value;
+	((struct newest *)with)->changes++;
+}
+
 START_TEST(a_damaged_large_value_stops_nothing_and_shows)
 {
 	begin();
@@ -566,6 +572,44 @@ START_TEST(a_damaged_large_value_stops_nothing_and_shows)
 	ck_assert_uint_eq(bus_losses(rig.bus, &why), 3);
 	ck_assert_ptr_nonnull(strstr(why.text, "can't be put together"));
 	ck_assert_uint_eq(bus_losses(rig.bus, &why), 0);
+	/* Nor does it stop those who follow. */
+	struct newest newest = { 0 };
+	struct bus_follower *follower = bus_follow(rig.bus, topic,
+		&(struct bus_follow_calls){ pass_change, note_caught_up }, &newest, &why);
+	RIG_UNTIL(&rig, newest.caught_up);
+	ck_assert_uint_eq(newest.changes, 1);
+	bus_unfollow(follower);
+	ck_assert_uint_eq(bus_losses(rig.bus, &why), 3);
+	finish();
+}
+END_TEST
+
+START_TEST(what_can_be_moved_nowhere_is_kept)
+{
+	begin();
+	const char *topic = rig_topic(&rig, "due");
+	struct fault why = { 0 };
+	char homeless[80], astray[80];
+	rig_open(&rig);
+	rig_publish_record(&rig, &(struct bus_record){ .topic = topic,
+					 .key = SLICE("app/1"),
+					 .value = SLICE("first"),
+					 .due_ms = clock_unix_ms() + 500 });
+	takes_subscribe(&first, &rig, "g", topic, 10);
+	RIG_UNTIL(&rig, first.count == 1);
+	snprintf(homeless, sizeof(homeless), "homeless %s", rig.prefix);
+	snprintf(astray, sizeof(astray), "astray %s", rig.prefix);
+	produce_raw("postern.retry.0s", 0, homeless, "postern-attempt", "2");
+	produce_raw("postern.retry.0s", 0, astray, "postern-topic", "no/topic");
+	takes_subscribe(&second, &rig, "g", "postern.refused", 1000);
+	RIG_UNTIL(&rig, takes_of(&second, homeless) && takes_of(&second, astray));
+	ck_assert_uint_eq(bus_losses(rig.bus, &why), 2);
+	/* Those behind them are moved. */
+	rig_publish_record(&rig, &(struct bus_record){ .topic = topic,
+					 .key = SLICE("app/1"),
+					 .value = SLICE("second"),
+					 .due_ms = clock_unix_ms() + 500 });
+	RIG_UNTIL(&rig, first.count == 2);
 	finish();
 }
 END_TEST
@@ -696,6 +740,7 @@ Suite *bus_kafka_suite(void)
 	tcase_add_test(tcase, large_values_are_browsed_in_both_directions);
 	tcase_add_test(tcase, pieces_before_the_position_are_read_again);
 	tcase_add_test(tcase, a_damaged_large_value_stops_nothing_and_shows);
+	tcase_add_test(tcase, what_can_be_moved_nowhere_is_kept);
 	tcase_add_test(tcase, records_that_were_deleted_before_they_were_taken_show);
 	tcase_add_test(tcase, a_topic_that_somebody_deleted_is_made_again);
 	suite_add_tcase(suite, tcase);

@@ -600,6 +600,55 @@ START_TEST(a_burst_in_a_lower_lane_leaves_room_for_a_higher)
 }
 END_TEST
 
+/* As if its publisher had been killed before it rang, while other topics ring. */
+START_TEST(a_record_nobody_rang_for_is_taken)
+{
+	begin();
+	const char *topic = rig_topic(&rig, "silent"), *other = rig_topic(&rig, "loud");
+	rig_open(&rig);
+	rig_publish(&rig, topic, "app/1", "first");
+	takes_subscribe(&takes, &rig, "g", topic, 10);
+	struct takes loud = { 0 };
+	takes_subscribe(&loud, &rig, "g", other, 10);
+	RIG_UNTIL(&rig, takes.count == 1);
+	run_sql(topic, "db",
+		"INSERT INTO record (time, due, key, value) VALUES (1, 0, 'k', 'v')");
+	int64_t until_ms = clock_monotonic_ms() + 9000;
+	while (takes.count == 1 && clock_monotonic_ms() < until_ms) {
+		rig_publish(&rig, other, "app/1", "x");
+		RIG_UNTIL_MS(&rig, takes.count == 2, 100);
+	}
+	ck_assert_uint_eq(takes.count, 2);
+	takes_done(&loud);
+	finish();
+}
+END_TEST
+
+START_TEST(a_record_that_is_gone_before_it_is_taken_shows)
+{
+	begin();
+	const char *topic = rig_topic(&rig, "gone");
+	struct fault why = { 0 };
+	rig_open(&rig);
+	rig_publish(&rig, topic, "app/1", "first");
+	rig_publish(&rig, topic, "app/1", "second");
+	rig_publish(&rig, topic, "app/1", "third");
+	rig_flush(&rig);
+	takes.keeps = true;
+	takes_subscribe(&takes, &rig, "g", topic, 1);
+	RIG_UNTIL(&rig, takes.count == 1);
+	ck_assert_uint_eq(bus_losses(rig.bus, &why), 0);
+	run_sql(topic, "db", "DELETE FROM record WHERE value = CAST('second' AS BLOB)");
+	takes_settle(&takes, 0);
+	RIG_UNTIL(&rig, takes.count == 2);
+	ck_assert_str_eq(takes.rows[1].value, "third");
+	ck_assert_uint_eq(bus_losses(rig.bus, &why), 1);
+	ck_assert_ptr_nonnull(strstr(why.text, "was gone before it was taken"));
+	ck_assert_uint_eq(bus_losses(rig.bus, &why), 0);
+	finish();
+}
+END_TEST
+
 START_TEST(files_are_whole_after_kills)
 {
 	begin();
@@ -636,6 +685,8 @@ Suite *bus_local_suite(void)
 	TCase *tcase = tcase_create("local");
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, a_stopped_member_keeps_what_it_has);
+	tcase_add_test(tcase, a_record_nobody_rang_for_is_taken);
+	tcase_add_test(tcase, a_record_that_is_gone_before_it_is_taken_shows);
 	tcase_add_test(tcase, old_records_go_once_every_group_has_settled_them);
 	tcase_add_test(tcase, old_records_go_where_there_is_no_group);
 	tcase_add_test(tcase, the_oldest_go_beyond_the_size_a_topic_may_have);

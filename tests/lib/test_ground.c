@@ -2,6 +2,8 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "lib/arena.h"
 #include "lib/buffer.h"
@@ -90,6 +92,27 @@ START_TEST(a_fault_gathers_context)
 }
 END_TEST
 
+/* Whatever the wire sent. */
+START_TEST(a_log_line_is_whole)
+{
+	char wire[2000], line[16000];
+	memset(wire, 0xff, sizeof(wire));
+	int file = memfd_create("log", 0);
+	ck_assert_int_ge(dup2(file, STDERR_FILENO), 0);
+	struct slice text = { wire, sizeof(wire) };
+	const struct log_field fields[] = { { .name = "one", .text = text },
+		{ .name = "two", .text = text }, { .name = "three", .text = text },
+		{ .name = "quoted", .text = SLICE("a\"b\\c\n") }, { 0 } };
+	log_write(NULL, LOG_ERROR, "test", fields);
+	ssize_t size = pread(file, line, sizeof(line) - 1, 0);
+	ck_assert_int_gt(size, 3000);
+	line[size] = '\0';
+	ck_assert_ptr_nonnull(strstr(line, "ff\",\"two\":\"\\u00ff"));
+	ck_assert_ptr_nonnull(strstr(line, "ff\",\"quoted\":\"a\\\"b\\\\c\\u000a\"}\n"));
+	ck_assert_ptr_eq(strchr(line, '\n'), line + size - 1);
+}
+END_TEST
+
 START_TEST(addresses_are_redacted)
 {
 	char text[64];
@@ -109,6 +132,7 @@ Suite *ground_suite(void)
 	tcase_add_test(all, a_buffer_keeps_its_ceiling);
 	tcase_add_test(all, ids_rise_and_tell_their_time);
 	tcase_add_test(all, a_fault_gathers_context);
+	tcase_add_test(all, a_log_line_is_whole);
 	tcase_add_test(all, addresses_are_redacted);
 	suite_add_tcase(suite, all);
 	return suite;

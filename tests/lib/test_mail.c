@@ -186,6 +186,24 @@ START_TEST(a_record_can_not_unpack_to_much_more_than_itself)
 }
 END_TEST
 
+START_TEST(a_mail_to_very_many_is_read)
+{
+	Postern__Mail *mail = sample();
+	mail->envelope->n_recipients = 10000;
+	mail->envelope->recipients = ARENA_ARRAY(arena, Postern__Recipient *, 10000);
+	for (size_t i = 0; i < 10000; i++) {
+		Postern__Recipient *recipient = ARENA_NEW(arena, Postern__Recipient);
+		postern__recipient__init(recipient);
+		recipient->address = "a@b.co";
+		mail->envelope->recipients[i] = recipient;
+	}
+	struct fault fault = { 0 };
+	Postern__Mail *read = mail_decode(arena, encode(mail), &fault);
+	ck_assert_msg(read != NULL, "%s", fault.text);
+	ck_assert_uint_eq(read->envelope->n_recipients, 10000);
+}
+END_TEST
+
 START_TEST(control_objects_are_checked)
 {
 	Postern__App app;
@@ -237,6 +255,7 @@ Suite *mail_suite(void)
 		sizeof(breaks) / sizeof(*breaks));
 	tcase_add_test(all, a_truncated_record_is_refused);
 	tcase_add_test(all, a_record_can_not_unpack_to_much_more_than_itself);
+	tcase_add_test(all, a_mail_to_very_many_is_read);
 	tcase_add_test(all, control_objects_are_checked);
 	tcase_add_test(all, lanes_have_topics);
 	suite_add_tcase(suite, all);

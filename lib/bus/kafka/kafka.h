@@ -18,6 +18,8 @@
 #define KAFKA_PARTITIONS 6
 /* Topics of the engine's own begin so; nobody is told of them. */
 #define KAFKA_OWN_PREFIX "postern.retry."
+/* What can't be moved to where it is due: the record as it was, kept for ever. */
+#define KAFKA_REFUSED "postern.refused"
 /* Longer than any wait for a due time plus any time without a process that reads. */
 #define KAFKA_RETRY_KEPT_MS (INT64_C(14) * 24 * 3600 * 1000)
 

@@ -18,7 +18,7 @@ enum {
 	/* Processes that live for less don't make the group share its topics anew. */
 	START_MS = 1000,
 	AGAIN_MS = 1000,
-	NEVER_MS = 60000, /* until a record that is refused for good is tried again */
+	TOPIC_MAX = 200,
 };
 
 /* The last waits are held in memory: the first topic's records are all due within the
@@ -45,6 +45,7 @@ struct moving {
 	struct kafka_delivery *delivery; /* NULL: it is another member's now */
 	int64_t ready_ms;
 	bool is_published; /* is being; it isn't in the list */
+	bool is_refused;   /* where it belongs to */
 };
 
 struct kafka_mover {
@@ -103,6 +104,15 @@ static void wait_for(struct kafka_mover *mover, struct moving *moving)
 	timer_start(mover->timer, mover->waiting->ready_ms - clock_unix_ms());
 }
 
+/* It must not be lost, nor hold up those behind it for ever. */
+static void refuse(struct moving *moving, const char *why)
+{
+	if (!moving->is_refused)
+		kafka_note_loss(moving->mover->kafka,
+			"a record that is due goes to topic " KAFKA_REFUSED ": %s", why);
+	moving->is_refused = true;
+}
+
 static void moved(void *with, const struct fault *fault)
 {
 	struct moving *moving = with;
@@ -112,10 +122,8 @@ static void moved(void *with, const struct fault *fault)
 		unlink_moving(mover, moving);
 	if (mover && delivery && fault) {
 		if (fault->kind == FAULT_PERMANENT)
-			kafka_note_loss(mover->kafka, "a record that is due waits: %s",
-				fault->text);
-		moving->ready_ms = clock_unix_ms() +
-				   (fault->kind == FAULT_PERMANENT ? NEVER_MS : AGAIN_MS);
+			refuse(moving, fault->text);
+		moving->ready_ms = clock_unix_ms() + AGAIN_MS;
 		wait_for(mover, moving);
 		return;
 	}
@@ -127,26 +135,32 @@ static void moved(void *with, const struct fault *fault)
 static void move(struct kafka_mover *mover, struct moving *moving)
 {
 	struct kafka_record *record = moving->delivery->record;
-	char topic[256];
+	char topic[TOPIC_MAX + 1];
+	struct kafka_publication publication = { .topic = topic,
+		.key = record->key,
+		.value = record->value,
+		.marks = { .attempt = record->marks.attempt,
+			.published_ms = kafka_record_published_ms(record),
+			.due_ms = record->marks.due_ms,
+			.group = record->marks.group },
+		.published = moved,
+		.with = moving,
+		.is_own = true };
 	unlink_moving(mover, moving);
 	moving->is_published = true;
 	moving->next = mover->published;
 	if (moving->next)
 		moving->next->previous = moving;
 	mover->published = moving;
+	if (moving->is_refused) {
+		publication.topic = KAFKA_REFUSED;
+		publication.marks.topic = record->marks.topic;
+		kafka_publish(mover->kafka, &publication);
+		return;
+	}
 	memcpy(topic, record->marks.topic.data, record->marks.topic.size);
 	topic[record->marks.topic.size] = '\0';
-	kafka_publish_due(mover->kafka,
-		&(struct kafka_publication){ .topic = topic,
-			.key = record->key,
-			.value = record->value,
-			.marks = { .attempt = record->marks.attempt,
-				.published_ms = kafka_record_published_ms(record),
-				.due_ms = record->marks.due_ms,
-				.group = record->marks.group },
-			.published = moved,
-			.with = moving,
-			.is_own = true });
+	kafka_publish_due(mover->kafka, &publication);
 }
 
 static void move_ready(void *with)
@@ -176,16 +190,13 @@ static void taken(void *with, struct bus_delivery *bus_delivery)
 	struct kafka_mover *mover = with;
 	struct kafka_delivery *delivery = (struct kafka_delivery *)bus_delivery;
 	const struct kafka_marks *marks = &delivery->record->marks;
-	if (marks->topic.size == 0 || marks->topic.size > 200) {
-		kafka_note_loss(mover->kafka, "topic %s: record %lld belongs nowhere",
-			bus_delivery->topic, (long long)delivery->record->offset);
-		kafka_reader_end(delivery, true);
-		return;
-	}
 	struct moving *moving = NEW(struct moving);
 	moving->mover = mover;
 	moving->delivery = delivery;
-	moving->ready_ms = ready_ms_of(delivery);
+	if (marks->topic.size == 0 || marks->topic.size > TOPIC_MAX)
+		refuse(moving, "it doesn't say where it belongs to");
+	else
+		moving->ready_ms = ready_ms_of(delivery);
 	wait_for(mover, moving);
 }
 

@@ -16,6 +16,23 @@ static struct slice copy(char **to, struct slice from)
 	return (struct slice){ start, from.size };
 }
 
+int64_t kafka_record_piece(const struct kafka_record *head, uint32_t index)
+{
+	return kafka_offset_read(head->value.data + (size_t)index * 8);
+}
+
+static bool is_head_sane(const struct kafka_record *head)
+{
+	if (head->value.size != (size_t)head->marks.count * 8)
+		return false;
+	for (uint32_t i = 0; i < head->marks.count; i++) {
+		int64_t offset = kafka_record_piece(head, i);
+		if (offset < 0 || offset >= head->offset)
+			return false;
+	}
+	return true;
+}
+
 struct kafka_record *kafka_record_new(const struct kafka_source *source)
 {
 	const struct kafka_marks *marks = &source->marks;
@@ -37,6 +54,8 @@ struct kafka_record *kafka_record_new(const struct kafka_source *source)
 	record->marks.topic = copy(&to, marks->topic);
 	record->marks.group = copy(&to, marks->group);
 	record->marks.id = copy(&to, marks->id);
+	if (marks->form == KAFKA_HEAD && !is_head_sane(record))
+		record->is_damaged = true;
 	return record;
 }
 
@@ -56,22 +75,4 @@ size_t kafka_record_size(const struct kafka_record *record)
 int64_t kafka_record_published_ms(const struct kafka_record *record)
 {
 	return record->marks.published_ms ? record->marks.published_ms : record->stamp_ms;
-}
-
-int64_t kafka_record_piece(const struct kafka_record *head, uint32_t index)
-{
-	return kafka_offset_read(head->value.data + (size_t)index * 8);
-}
-
-bool kafka_record_is_head_sane(const struct kafka_record *head, size_t ceiling)
-{
-	if (head->value.size != (size_t)head->marks.count * 8 ||
-		head->marks.size > ceiling)
-		return false;
-	for (uint32_t i = 0; i < head->marks.count; i++) {
-		int64_t offset = kafka_record_piece(head, i);
-		if (offset < 0 || offset >= head->offset)
-			return false;
-	}
-	return true;
 }

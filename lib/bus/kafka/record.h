@@ -31,15 +31,14 @@ struct kafka_source {
 	bool is_damaged;
 };
 
+/* A head whose list of pieces can't be is damaged. */
 struct kafka_record *kafka_record_new(const struct kafka_source *source);
 void kafka_record_free(struct kafka_record *record);
 /* Bytes it holds. */
 size_t kafka_record_size(const struct kafka_record *record);
 /* When its value was published first. */
 int64_t kafka_record_published_ms(const struct kafka_record *record);
-/* The offset of a head's piece. */
+/* The offset of a head's piece; not of a damaged one. */
 int64_t kafka_record_piece(const struct kafka_record *head, uint32_t index);
-/* Is the head's list of pieces possible, and its value within `ceiling`? */
-bool kafka_record_is_head_sane(const struct kafka_record *head, size_t ceiling);
 
 #endif

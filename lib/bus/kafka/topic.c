@@ -118,7 +118,7 @@ static void set_retention(rd_kafka_NewTopic_t *topic, const struct wanted *wante
 		set_number(topic, "segment.ms", day);
 		return;
 	}
-	int64_t bytes = kept->retention_bytes / wanted->partitions;
+	int64_t bytes = kept->is_work ? 0 : kept->retention_bytes / wanted->partitions;
 	set_number(topic, "retention.ms", kept->retention_ms ? kept->retention_ms : -1);
 	set_number(topic, "retention.bytes", bytes ? bytes : -1);
 	if (kept->retention_ms)

@@ -30,8 +30,8 @@
 #define LOCK_TRIES    500
 #define LOCK_PAUSE_US 5000
 /* A publisher that is killed between its commit and its ring, or an inotify queue that
- * ran over, must not leave a record lying: after this long in silence everybody looks. */
-#define SILENCE_MS 5000
+ * ran over, must not leave a record lying: this often everybody looks. */
+#define LOOK_MS 5000
 
 struct bell_tower {
 	struct local_bus *bus;
@@ -154,13 +154,18 @@ static void wake_ears(struct bell_tower *tower, const struct inotify_event *even
 	}
 }
 
+static void look(struct bell_tower *tower)
+{
+	pthread_mutex_lock(&tower->bus->lock);
+	wake_ears(tower, NULL);
+	pthread_mutex_unlock(&tower->bus->lock);
+}
+
 static void hear(struct bell_tower *tower)
 {
 	_Alignas(struct inotify_event) char events[4096];
 	ssize_t size = read(tower->inotify, events, sizeof(events));
 	pthread_mutex_lock(&tower->bus->lock);
-	if (size <= 0)
-		wake_ears(tower, NULL);
 	for (char *at = events; at < events + (size > 0 ? size : 0);) {
 		const struct inotify_event *event = (void *)at;
 		wake_ears(tower, event->mask & IN_Q_OVERFLOW ? NULL : event);
@@ -173,9 +178,17 @@ static void *listen_to_bells(void *with)
 {
 	struct bell_tower *tower = with;
 	struct pollfd fds[] = { { tower->inotify, POLLIN }, { tower->stop, POLLIN } };
-	while (!fds[1].revents)
-		if (poll(fds, 2, SILENCE_MS) >= 0 && !fds[1].revents)
+	int64_t look_ms = clock_monotonic_ms() + LOOK_MS;
+	while (!fds[1].revents) {
+		int64_t rest_ms = look_ms - clock_monotonic_ms();
+		if (rest_ms <= 0) {
+			look(tower);
+			rest_ms = LOOK_MS;
+			look_ms = clock_monotonic_ms() + LOOK_MS;
+		}
+		if (poll(fds, 2, (int)rest_ms) > 0 && !fds[1].revents)
 			hear(tower);
+	}
 	return NULL;
 }
 

@@ -183,6 +183,7 @@ bool stored_read(struct local_bus *bus, sqlite3_stmt *row, int column,
 	ret_stored->bytes = bytes;
 	ret_stored->key = (struct slice){ bytes, key.size };
 	ret_stored->value = (struct slice){ bytes + key.size, value.size + read };
+	ret_stored->is_cut = ret_stored->body.file && read != ret_stored->body.size;
 	return true;
 }
 

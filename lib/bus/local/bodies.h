@@ -30,6 +30,7 @@ struct stored {
 	struct slice key, value;
 	struct body_place body;
 	struct body_file *file; /* held for the caller; NULL: there is no body */
+	bool is_cut;            /* not all of the body is there */
 };
 
 /* The columns of a row that stored_read() takes. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/bus/local/database.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -132,14 +133,13 @@ void database_close(struct database *database)
 static sqlite3_stmt *find_statement(struct database *database, const char *sql)
 {
 	int i = 0;
-	while (i < DATABASE_QUERIES - 1 && database->queries[i].sql &&
-		database->queries[i].sql != sql)
+	while (database->queries[i].sql && database->queries[i].sql != sql) {
 		i++;
+		/* Making room might end a statement whose rows are being read. */
+		assert(i < DATABASE_QUERIES);
+	}
 	if (database->queries[i].sql == sql)
 		return database->queries[i].statement;
-	sqlite3_finalize(database->queries[i].statement);
-	database->queries[i].statement = NULL;
-	database->queries[i].sql = NULL;
 	if (sqlite3_prepare_v3(database->handle, sql, -1, SQLITE_PREPARE_PERSISTENT,
 		    &database->queries[i].statement, NULL) == SQLITE_OK)
 		database->queries[i].sql = sql;

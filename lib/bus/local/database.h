@@ -12,7 +12,7 @@
 #include "lib/bus/local/bell.h"
 #include "lib/slice.h"
 
-#define DATABASE_QUERIES 24
+#define DATABASE_QUERIES 32
 
 enum database_kind {
 	DATABASE_RECORDS,        /* for publishers */

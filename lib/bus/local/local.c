@@ -177,6 +177,28 @@ static void local_close(struct bus *base)
 	free(bus);
 }
 
+void local_note_loss(
+	struct local_bus *bus, const char *topic, int64_t id, const char *what)
+{
+	pthread_mutex_lock(&bus->lock);
+	snprintf(bus->loss, sizeof(bus->loss), "topic %.200s: record %lld %s", topic,
+		(long long)id, what);
+	bus->losses++;
+	pthread_mutex_unlock(&bus->lock);
+}
+
+static unsigned local_losses(struct bus *base, struct fault *ret_last)
+{
+	struct local_bus *bus = (struct local_bus *)base;
+	pthread_mutex_lock(&bus->lock);
+	unsigned losses = bus->losses;
+	bus->losses = 0;
+	if (losses)
+		fault_permanent(ret_last, "%s", bus->loss);
+	pthread_mutex_unlock(&bus->lock);
+	return losses;
+}
+
 struct listed {
 	struct parcel parcel;
 	bus_listed *listed;
@@ -244,6 +266,7 @@ const struct bus_engine local_engine = {
 	.open = local_open,
 	.close = local_close,
 	.is_healthy = local_is_healthy,
+	.losses = local_losses,
 	.publish = local_publish,
 	.subscribe = local_subscribe,
 	.settle = local_settle,

@@ -39,7 +39,13 @@ struct local_bus {
 	struct local_writer *writers;
 	struct keeper *keeper;
 	struct body_file *bodies; /* open ones */
+	unsigned losses;          /* not yet asked for, and the last of them */
+	char loss[256];
 };
+
+/* For bus_losses(); from any thread, without the lock. */
+void local_note_loss(
+	struct local_bus *bus, const char *topic, int64_t id, const char *what);
 
 /* `lock` held. Returns at once if `at_ms` (Unix ms) has passed; 0 = no deadline. */
 void local_wait(struct local_bus *bus, pthread_cond_t *wake, int64_t at_ms);

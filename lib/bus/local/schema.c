@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/bus/local/schema.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "lib/bus/local/local.h"
 #include "lib/chaos.h"
@@ -113,32 +115,45 @@ static bool make_tables(
 	return is_made;
 }
 
-/* How far the groups have come; 0 where that can't be read, for then nobody consumes. */
-static int64_t position_of_groups(const struct topic_place *place)
+/* How far the groups have come; 0 where there is nothing that anybody could consume by:
+ * no file, no table in it yet, or damage. */
+static bool position_of_groups(
+	const struct topic_place *place, int64_t *ret_position, struct fault *fault)
 {
 	char path[PATH_MAX];
 	sqlite3 *handle = NULL;
 	sqlite3_stmt *row = NULL;
-	int64_t position = 0;
+	*ret_position = 0;
 	snprintf(path, sizeof(path), "%s/%s.groups", place->folder, place->topic);
-	if (sqlite3_open_v2(path, &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-		    NULL) == SQLITE_OK &&
-		sqlite3_busy_timeout(handle, 1000) == SQLITE_OK &&
-		sqlite3_prepare_v2(handle, "SELECT max(position) FROM grp", -1, &row,
-			NULL) == SQLITE_OK &&
-		sqlite3_step(row) == SQLITE_ROW)
-		position = sqlite3_column_int64(row, 0);
+	if (access(path, F_OK) != 0 && errno == ENOENT)
+		return true;
+	int status = sqlite3_open_v2(
+		path, &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	sqlite3_busy_timeout(handle, 1000);
+	if (status == SQLITE_OK)
+		status = sqlite3_prepare_v2(
+			handle, "SELECT max(position) FROM grp", -1, &row, NULL);
+	if (status == SQLITE_OK)
+		status = sqlite3_step(row);
+	if (status == SQLITE_ROW)
+		*ret_position = sqlite3_column_int64(row, 0);
+	bool is_known = status == SQLITE_ROW || status == SQLITE_ERROR ||
+			status == SQLITE_CORRUPT || status == SQLITE_NOTADB;
+	if (!is_known)
+		fault_temporary(fault, "%s: %s", path, sqlite3_errstr(status));
 	sqlite3_finalize(row);
 	sqlite3_close(handle);
-	return position;
+	return is_known;
 }
 
+/* What is numbered below a group's position would never be taken. */
 static bool number_on(
 	struct database *database, const struct topic_place *place, struct fault *fault)
 {
-	int64_t last, position = position_of_groups(place);
-	if (!database_number(database, fault, &last,
-		    "SELECT seq FROM sqlite_sequence WHERE name = 'record'", ""))
+	int64_t last, position;
+	if (!position_of_groups(place, &position, fault) ||
+		!database_number(database, fault, &last,
+			"SELECT seq FROM sqlite_sequence WHERE name = 'record'", ""))
 		return false;
 	return position <= last ||
 	       database_run(database, fault,

@@ -209,6 +209,9 @@ static bool deliver(struct source *source, const struct claim *claim,
 	delivery->size = claim->size;
 	bool is_gone = false;
 	if (read_record(source, delivery, &is_gone, fault)) {
+		if (delivery->stored.is_cut)
+			local_note_loss(reader->bus, source->topic, claim->id,
+				"has lost bytes of its body");
 		reader->held++;
 		source->held++;
 		reader->held_bytes += claim->size;
@@ -216,6 +219,9 @@ static bool deliver(struct source *source, const struct claim *claim,
 		*last = &delivery->parcel.next;
 		return true;
 	}
+	if (is_gone)
+		local_note_loss(reader->bus, source->topic, claim->id,
+			"was gone before it was taken");
 	delivery->end = is_gone ? DELIVERY_SETTLED : DELIVERY_UNSEEN;
 	delivery->due_ms = clock_unix_ms() + UNREADABLE_MS;
 	*source->last_ended = delivery;
