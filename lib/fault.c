@@ -42,9 +42,3 @@ bool fault_within(struct fault *fault, const char *context)
 	memcpy(fault->text, text, sizeof(text));
 	return false;
 }
-
-const char *fault_kind_name(enum fault_kind kind)
-{
-	static const char *const names[] = { "none", "temporary", "permanent", "fatal" };
-	return names[kind];
-}

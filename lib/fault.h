@@ -33,6 +33,4 @@ bool fault_fatal(struct fault *fault, const char *format, ...)
 /* Puts "context: " before the text, keeps the kind, returns false. */
 bool fault_within(struct fault *fault, const char *context);
 
-const char *fault_kind_name(enum fault_kind kind);
-
 #endif

@@ -78,17 +78,6 @@ bool header_is(const struct header_field *field, const char *name)
 	return slice_equal_nocase(field->name, slice_of(name));
 }
 
-bool header_find(struct slice message, const char *name, struct header_field *ret_field)
-{
-	struct header_field field;
-	while (header_next(&message, &field, NULL) == HEADER_FIELD)
-		if (header_is(&field, name)) {
-			*ret_field = field;
-			return true;
-		}
-	return false;
-}
-
 struct slice header_unfold(struct arena *arena, struct slice value)
 {
 	char *line = arena_alloc(arena, value.size + 1);

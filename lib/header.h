@@ -28,8 +28,6 @@ enum header_step header_next(
 	struct slice *rest, struct header_field *ret_field, struct fault *fault);
 
 bool header_is(const struct header_field *field, const char *name);
-/* The first field of that name. */
-bool header_find(struct slice message, const char *name, struct header_field *ret_field);
 /* The value on one line: CRLF removed (RFC 5322 2.2.3), blanks at both ends trimmed. */
 struct slice header_unfold(struct arena *arena, struct slice value);
 

@@ -28,7 +28,7 @@ struct stage {
 	} metrics;
 };
 
-/* Where a job is on its way; set by job_enter() only. */
+/* Where a job is on its way; only job_end.c sets it. */
 enum job_state {
 	JOB_WORKING,   /* the service has it */
 	JOB_FINISHING, /* outputs and events are being published; then settle */

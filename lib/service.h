@@ -43,8 +43,7 @@ struct service {
 	 * process_drained(). After POSTERN_DRAIN_TIMEOUT, or at a second signal, the
 	 * process closes anyway: the bus redelivers. */
 	void (*drain)(void *self);
-	/* SIGHUP came, or a watched file changed: read certificates and keys again. NULL:
-	 * none. */
+	/* SIGHUP came: read certificates and keys again. NULL: none. */
 	void (*reload)(void *self);
 	void (*close)(void *self);
 };

@@ -17,7 +17,8 @@ struct shipper {
 	unsigned tries; /* before giving up; SHIPMENT_TRIES */
 };
 
-/* 0.1 s, doubled up to 10 s: two minutes in all. While nothing can be published, taking
+/* 0.1 s, doubled up to 10 s: two minutes in all, and on Kafka up to twice its time-out of
+ * publishing for each. While nothing can be published, taking
  * other messages instead would not help, and returning this one would fail as well. */
 #define SHIPMENT_TRIES 20
 

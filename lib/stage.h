@@ -69,7 +69,7 @@ Postern__Event *job_new_event(struct job *job, Postern__EventKind kind);
 void job_announce(struct job *job, const Postern__Event *event);
 
 /* Publishes outputs and events, waits until all are durable, then settles. What fails for
- * a while is published again, for some two minutes with the job in hand; then the message
+ * a while is published again (SHIPMENT_TRIES) with the job in hand; then the message
  * comes again later and the work is done anew. An output that can never be published
  * holds the mail. If the app was suspended meanwhile, a mail with outputs is held
  * instead. */

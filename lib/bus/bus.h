@@ -87,7 +87,7 @@ struct bus_source {
 struct bus_subscription {
 	const char *group;
 	const struct bus_source *sources;
-	unsigned window;     /* records in hand at most: back-pressure */
+	unsigned window;     /* records in hand at most: back-pressure; 0 = 1 */
 	size_t window_bytes; /* likewise in bytes, 0 = no bound; one record larger than
 				this is still taken */
 };
@@ -123,7 +123,7 @@ struct bus_follow_calls {
 	/* value empty: the key was deleted. Both are borrowed for the call. */
 	void (*changed)(void *with, struct slice key, struct slice value);
 	/* Once, after the newest value of every key that there was has been given. */
-	void (*caught_up)(void *with);
+	void (*caught_up)(void *with); /* NULL: none */
 };
 /* Compacted topic: first the newest value of every key, then every change, for ever. */
 struct bus_follower *bus_follow(struct bus *bus, const char *topic,
@@ -132,8 +132,9 @@ void bus_unfollow(struct bus_follower *follower);
 
 struct bus_range {
 	const char *topic;
-	int64_t from_ms,
-		to_ms;    /* by publishing time, both inclusive; to_ms 0 = up to now */
+	/* By publishing time (on Kafka of what waited for a due time: by when it was
+	 * due), both inclusive; to_ms 0 = up to now. */
+	int64_t from_ms, to_ms;
 	struct slice key; /* only this key; empty = all */
 	bool newest_first;
 	uint64_t limit; /* ends it, live or not; 0 = none */

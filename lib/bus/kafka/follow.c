@@ -124,7 +124,8 @@ static void let_out(struct follower *follower)
 	} else if (follower->is_behind) {
 		follower->is_behind = false;
 		follower->is_calling = true;
-		follower->calls.caught_up(follower->with);
+		if (follower->calls.caught_up)
+			follower->calls.caught_up(follower->with);
 		follower->is_calling = false;
 	}
 }

@@ -336,7 +336,7 @@ struct kafka_reader *kafka_reader_open(
 	reader->kafka = kafka;
 	reader->plan = *plan;
 	reader->group = memory_string(slice_of(subscription->group));
-	reader->window = subscription->window;
+	reader->window = subscription->window ? subscription->window : 1;
 	reader->window_bytes = subscription->window_bytes ? subscription->window_bytes
 							  : SIZE_MAX;
 	reader->is_static = is_name_free(kafka, reader->group);
