@@ -50,9 +50,38 @@ static void note_unread(struct ledger *ledger, const char *name)
 		ledger->unread = name;
 }
 
+static void strike_off(struct ledger *ledger, struct promise **at)
+{
+	struct promise *promise = *at;
+	*at = promise->next;
+	if (!promise->next)
+		ledger->end = at;
+}
+
+/* What no layer to come can keep was not inspected. */
+static void break_promises(struct ledger *ledger, uint64_t ended)
+{
+	if (!(ledger->containers & ended))
+		return;
+	ledger->containers = 0;
+	for (struct promise **at = &ledger->promises; *at;) {
+		struct promise *promise = *at;
+		promise->containers &= ~ended;
+		ledger->containers |= promise->containers;
+		if (promise->containers) {
+			at = &promise->next;
+			continue;
+		}
+		note_unread(ledger, promise->name);
+		strike_off(ledger, at);
+	}
+}
+
 /* Layers at `level` and deeper have ended. */
 static void end_layers(struct ledger *ledger, uint32_t level)
 {
+	if (level < LAYERS_MAX)
+		break_promises(ledger, ~UINT64_C(0) << level);
 	while (ledger->levels > level) {
 		const char *closed = ledger->closed[--ledger->levels];
 		if (closed)
@@ -66,61 +95,100 @@ void ledger_excuse(struct ledger *ledger)
 		ledger->closed[ledger->levels - 1] = NULL;
 }
 
-void ledger_promise(struct ledger *ledger, const char *container_type, const char *name,
-	uint64_t size_bytes)
+/* The layer at hand if it is of that type; else all of that type around it, of which an
+ * inner one may have ended. 0: an archive that never was a layer, in the midst of other
+ * bytes. */
+static uint64_t containers_of(const struct ledger *ledger, const char *type)
 {
-	if (!is_archive(container_type))
-		return;
-	ledger_excuse(ledger);
-	name = report_text(ledger->arena, name);
-	/* A ZIP's members are announced twice, one right after the other. */
-	struct promise *last = ledger->n_promises
-				       ? &ledger->promises[ledger->n_promises - 1]
-				       : NULL;
-	if (size_bytes < SMALLEST || size_bytes == SIZE_ELSEWHERE ||
-		(last && last->size_bytes == size_bytes && !last->is_kept &&
-			strcmp(last->name, name) == 0))
-		return;
-	if (ledger->n_promises == ledger->room) {
-		size_t room = ledger->room ? ledger->room * 2 : 16;
-		struct promise *promises = ARENA_ARRAY(
-			ledger->arena, struct promise, room);
-		if (ledger->n_promises)
-			memcpy(promises, ledger->promises,
-				ledger->n_promises * sizeof(*promises));
-		ledger->promises = promises;
-		ledger->room = room;
+	uint64_t containers = 0;
+	for (uint32_t level = ledger->levels; level > 0; level--) {
+		const char *known = ledger->types[level - 1];
+		if (!known || strcmp(known, type) != 0)
+			continue;
+		containers |= UINT64_C(1) << (level - 1);
+		if (level == ledger->levels)
+			break;
 	}
-	ledger->promises[ledger->n_promises++] = (struct promise){ name, size_bytes,
-		false };
+	return containers;
 }
 
-static void keep_promise(struct ledger *ledger, uint64_t size_bytes)
+/* Was it announced just now? A size that one of both does not tell, the other does. */
+static bool is_again(struct promise *last, const struct member *member, const char *name)
 {
-	for (size_t i = 0; i < ledger->n_promises; i++) {
-		struct promise *promise = &ledger->promises[i];
-		if (!promise->is_kept && promise->size_bytes == size_bytes) {
-			promise->is_kept = true;
-			return;
-		}
+	if (!last || !member->position || last->position != member->position ||
+		strcmp(last->name, name) != 0)
+		return false;
+	if (last->size_bytes == SIZE_ELSEWHERE)
+		last->size_bytes = member->size_bytes;
+	return member->size_bytes == last->size_bytes ||
+	       member->size_bytes == SIZE_ELSEWHERE;
+}
+
+void ledger_promise(struct ledger *ledger, const struct member *member)
+{
+	if (!is_archive(member->container_type))
+		return;
+	uint64_t containers = containers_of(ledger, member->container_type);
+	for (uint32_t level = 0; level < ledger->levels; level++)
+		if (containers >> level & 1)
+			ledger->closed[level] = NULL;
+	const char *name = report_text(ledger->arena, member->name);
+	if (member->size_bytes < SMALLEST || is_again(ledger->last, member, name))
+		return;
+	struct promise *promise = ARENA_NEW(ledger->arena, struct promise);
+	*promise = (struct promise){
+		.name = name,
+		.size_bytes = member->size_bytes,
+		.containers = containers ? containers : ~UINT64_C(1),
+		.position = member->position,
+	};
+	ledger->containers |= promise->containers;
+	*(ledger->promises ? ledger->end : &ledger->promises) = promise;
+	ledger->end = &promise->next;
+	ledger->last = promise;
+}
+
+/* One promise for each layer: of that size if there is one, else of no known size. */
+static void keep_promise(struct ledger *ledger, const struct layer *layer)
+{
+	struct promise **any = NULL, **at = &ledger->promises;
+	if (layer->level == 0 || layer->level > LAYERS_MAX)
+		return;
+	for (; *at; at = &(*at)->next) {
+		const struct promise *promise = *at;
+		if (!(promise->containers >> (layer->level - 1) & 1))
+			continue;
+		if (promise->size_bytes == layer->content.size)
+			break;
+		if (promise->size_bytes == SIZE_ELSEWHERE)
+			any = at;
 	}
+	if (!*at)
+		at = any;
+	if (at)
+		strike_off(ledger, at);
 }
 
 void ledger_see(struct ledger *ledger, const struct layer *layer)
 {
 	end_layers(ledger, layer->level);
-	keep_promise(ledger, layer->content.size);
+	keep_promise(ledger, layer);
+	ledger->last = NULL;
 	if (layer->level >= LAYERS_MAX) {
 		note_unread(ledger, "content nested too deep");
 		return;
 	}
-	/* Something came out of what is around it. */
-	for (uint32_t level = 0; level < ledger->levels; level++)
-		ledger->closed[level] = NULL;
-	while (ledger->levels <= layer->level)
+	while (ledger->levels <= layer->level) {
+		ledger->types[ledger->levels] = NULL;
 		ledger->closed[ledger->levels++] = NULL;
+	}
+	/* It came out of what is right around it. What libclamav finds in the midst of an
+	 * archive's bytes is a level deeper, and says nothing of the archive. */
+	if (layer->level)
+		ledger->closed[layer->level - 1] = NULL;
 	const char *name = layer->name ? report_text(ledger->arena, layer->name)
 				       : "an archive";
+	ledger->types[layer->level] = report_text(ledger->arena, layer->type);
 	if (is_archive(layer->type))
 		ledger->closed[layer->level] = name;
 	else if (is_unknown_archive(layer->content))
@@ -130,8 +198,5 @@ void ledger_see(struct ledger *ledger, const struct layer *layer)
 const char *ledger_close(struct ledger *ledger)
 {
 	end_layers(ledger, 0);
-	for (size_t i = 0; i < ledger->n_promises; i++)
-		if (!ledger->promises[i].is_kept)
-			note_unread(ledger, ledger->promises[i].name);
 	return ledger->unread;
 }
