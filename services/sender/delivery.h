@@ -14,7 +14,8 @@ enum recipient_state {
 	RECIPIENT_WAITING,   /* no answer yet */
 	RECIPIENT_ROUTED,    /* `route` is known */
 	RECIPIENT_DELIVERED, /* noted in the record */
-	RECIPIENT_BOUNCED,   /* likewise */
+	RECIPIENT_BOUNCED,   /* likewise, by outcome_conclude() at the latest */
+	RECIPIENT_EXPIRED,   /* likewise */
 	RECIPIENT_DUPLICATE, /* the record says that it was done before: `note` */
 	RECIPIENT_DEFERRED,
 	RECIPIENT_LEFT, /* not tried: the app was stopped, no room, or we are going */
@@ -67,7 +68,8 @@ void delivery_note_record_fault(struct delivery *delivery, const struct fault *f
 
 /* An event about a recipient, with his reply and route. */
 Postern__Event *outcome_event(struct recipient *recipient, Postern__EventKind kind);
-/* Every recipient has his state: events, what is left of the mail, and the job's end. */
+/* Every recipient has his state: the record of those whose end no server gave, events,
+ * what is left of the mail, and the job's end. */
 void outcome_conclude(struct delivery *delivery);
 
 #endif

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/chaos.h"
 #include "lib/clock.h"
 #include "lib/mail.h"
 #include "lib/metrics.h"
@@ -126,7 +127,7 @@ static bool is_left(const struct recipient *recipient)
 	       recipient->state == RECIPIENT_LEFT;
 }
 
-static void tell(struct recipient *recipient, int64_t due_ms, bool is_expired)
+static void tell(struct recipient *recipient, int64_t due_ms)
 {
 	struct sender_metrics *metrics = &recipient->delivery->sender->metrics;
 	switch (recipient->state) {
@@ -141,14 +142,12 @@ static void tell(struct recipient *recipient, int64_t due_ms, bool is_expired)
 	case RECIPIENT_DUPLICATE:
 		tell_duplicate(recipient);
 		break;
-	case RECIPIENT_DEFERRED:
-		if (!is_expired) {
-			tell_deferred(recipient, due_ms);
-			break;
-		}
+	case RECIPIENT_EXPIRED:
 		tell_final(recipient, POSTERN__EVENT_KIND__EVENT_EXPIRED,
 			metrics->expired, "expired");
-		recipient->state = RECIPIENT_BOUNCED;
+		break;
+	case RECIPIENT_DEFERRED:
+		tell_deferred(recipient, due_ms);
 		break;
 	case RECIPIENT_LEFT:
 	case RECIPIENT_WAITING:
@@ -247,25 +246,77 @@ static void end_job(struct delivery *delivery, size_t left, int64_t due_ms)
 	job_finish(job);
 }
 
-void outcome_conclude(struct delivery *delivery)
+static int64_t expiry_of(const struct delivery *delivery)
 {
 	const struct pool *pool = &delivery->sender->pool;
-	int64_t now_ms = clock_unix_ms();
-	int64_t expiry_ms = retry_expiry_ms(
+	return retry_expiry_ms(
 		delivery->mail, delivery->mail->lane == POSTERN__LANE__LANE_URGENT
 					? pool->expire_urgent_ms
 					: pool->expire_ms);
-	bool is_expired = now_ms >= expiry_ms, has_deferred = false;
+}
+
+static void tell_all(struct delivery *delivery)
+{
 	size_t left = 0;
+	bool has_deferred = false;
 	for (size_t i = 0; i < delivery->count; i++)
 		has_deferred |= delivery->recipients[i].state == RECIPIENT_DEFERRED;
-	int64_t due_ms = due_of(delivery, now_ms, expiry_ms, has_deferred && !is_expired);
+	int64_t due_ms = due_of(
+		delivery, clock_unix_ms(), expiry_of(delivery), has_deferred);
 	for (size_t i = 0; i < delivery->count; i++) {
-		tell(&delivery->recipients[i], due_ms, is_expired);
+		tell(&delivery->recipients[i], due_ms);
 		left += is_left(&delivery->recipients[i]);
 	}
 	struct delivery *twins = delivery->twins;
 	delivery_release(delivery);
 	end_job(delivery, left, due_ms);
 	deliver_twins(twins);
+}
+
+static void on_noted(void *with, const struct fault *fault)
+{
+	struct delivery *delivery = with;
+	KILL_POINT("sender.after_record");
+	delivery_note_record_fault(delivery, fault);
+	tell_all(delivery);
+}
+
+/* An end that no server gave, so that no parcel has noted it. */
+static bool note_end(struct recipient *recipient, int64_t now_ms)
+{
+	if (recipient->state == RECIPIENT_DEFERRED &&
+		now_ms >= expiry_of(recipient->delivery))
+		recipient->state = RECIPIENT_EXPIRED;
+	bool is_expired = recipient->state == RECIPIENT_EXPIRED;
+	if (recipient->note.size ||
+		(recipient->state != RECIPIENT_BOUNCED && !is_expired))
+		return false;
+	Postern__Event *event = outcome_event(
+		recipient, is_expired ? POSTERN__EVENT_KIND__EVENT_EXPIRED
+				      : POSTERN__EVENT_KIND__EVENT_BOUNCED);
+	recipient->note = record_encode(
+		job_arena(recipient->delivery->job), &event->base);
+	return true;
+}
+
+/* Before anyone is told, as in parcels.c: were we killed then, the repeat would find the
+ * destination back, and deliver what we called expired. */
+void outcome_conclude(struct delivery *delivery)
+{
+	int64_t now_ms = clock_unix_ms();
+	size_t count = 0;
+	struct record_entry *entries = ARENA_ARRAY(
+		job_arena(delivery->job), struct record_entry, delivery->count);
+	for (size_t i = 0; i < delivery->count; i++) {
+		struct recipient *recipient = &delivery->recipients[i];
+		if (note_end(recipient, now_ms))
+			entries[count++] = (struct record_entry){
+				slice_of(recipient->asked->address), recipient->note
+			};
+	}
+	if (count && !IS_BROKEN("no_record"))
+		record_write(delivery->sender->record, slice_of(delivery->mail->id),
+			entries, count, on_noted, delivery);
+	else
+		tell_all(delivery);
 }

@@ -467,6 +467,61 @@ START_TEST(killed_before_it_settles_it_does_not_deliver_again)
 }
 END_TEST
 
+static const struct {
+	const char *to;
+	Postern__EventKind kind;
+} ends[] = {
+	{ "dan@dead.example", KIND(EXPIRED) },
+	{ "dan@nowhere..example", KIND(BOUNCED) },
+};
+
+/* What no server said is noted too: the destination may be back by the time it comes
+ * again. */
+START_TEST(killed_before_it_settles_an_end_stays_the_end)
+{
+	publish(ends[_i].to);
+	bench_close();
+	pid_t child = fork();
+	if (child == 0) {
+		open_bench();
+		put_pool(0, 1);
+		bench.dies_at_settle = 1;
+		open_sender();
+		bench_run(SOON);
+		_exit(1);
+	}
+	int status;
+	waitpid(child, &status, 0);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	open_bench();
+	put_pool(0, 1);
+	put_route("dead.example", "127.0.0.1", end.port);
+	open_sender();
+	wait_settled(1);
+	ck_assert_uint_eq(far_end_count(&end, "message_id"), 0);
+	only_event(KIND(DUPLICATE), ends[_i].to);
+	ck_assert_uint_eq(read_events(KIND(DELIVERED), NULL), 0);
+	/* It is told again, as it was. */
+	ck_assert_uint_eq(read_events(ends[_i].kind, ends[_i].to), 2);
+	ck_assert_int_eq(events[0]->time_us, events[1]->time_us);
+}
+END_TEST
+
+START_TEST(an_expired_mail_does_not_go_with_its_twin)
+{
+	put_pool(0, 1);
+	open_sender();
+	struct id id = publish("dan@dead.example");
+	wait_settled(1);
+	put_route("dead.example", "127.0.0.1", end.port);
+	publish_with(
+		id, POSTERN__LANE__LANE_URGENT, "dan@dead.example", SIGNATURE, CONTENT);
+	wait_settled(2);
+	ck_assert_uint_eq(far_end_count(&end, "message_id"), 0);
+	only_event(KIND(DUPLICATE), "dan@dead.example");
+}
+END_TEST
+
 START_TEST(without_an_answer_it_is_put_off_and_told_so)
 {
 	open_sender();
@@ -640,6 +695,9 @@ Suite *deliver_suite(void)
 	tcase_add_test(tcase, a_repeat_is_recognised);
 	tcase_add_test(tcase, twins_in_hand_at_the_same_time_are_delivered_once);
 	tcase_add_test(tcase, killed_before_it_settles_it_does_not_deliver_again);
+	tcase_add_loop_test(tcase, killed_before_it_settles_an_end_stays_the_end, 0,
+		sizeof(ends) / sizeof(*ends));
+	tcase_add_test(tcase, an_expired_mail_does_not_go_with_its_twin);
 	tcase_add_test(tcase, without_an_answer_it_is_put_off_and_told_so);
 	tcase_add_test(tcase, the_mail_of_an_app_that_is_stopped_while_it_waits_is_held);
 	tcase_add_test(tcase, only_what_is_left_of_a_mail_is_held);
