@@ -70,6 +70,12 @@ static void lose(struct connection *connection, const char *enhanced, const char
 	client_lost(connection->client, enhanced, why);
 }
 
+static void lose_handshake(struct connection *connection, const char *why)
+{
+	connection->tls_failed = true;
+	lose(connection, "4.7.5", why);
+}
+
 /* RFC 5321 4.5.3.2. */
 static int64_t patience_ms(const struct connection *connection)
 {
@@ -79,6 +85,8 @@ static int64_t patience_ms(const struct connection *connection)
 	switch (client_state(connection->client)) {
 	case CLIENT_GREETING:
 		return timeouts->greeting;
+	case CLIENT_HANDSHAKE:
+		return timeouts->handshake;
 	case CLIENT_READY:
 		return timeouts->idle;
 	case CLIENT_BODY:
@@ -120,7 +128,6 @@ static void on_deadline(void *with)
 		[CLIENT_EHLO] = "EHLO",
 		[CLIENT_HELO] = "HELO",
 		[CLIENT_STARTTLS] = "STARTTLS",
-		[CLIENT_HANDSHAKE] = "TLS handshake",
 		[CLIENT_MAIL] = "MAIL",
 		[CLIENT_RCPT] = "RCPT",
 		[CLIENT_DATA] = "DATA",
@@ -135,6 +142,8 @@ static void on_deadline(void *with)
 		client_quit(connection->client);
 	} else if (connection->state == CONNECTION_CONNECTING) {
 		lose(connection, "4.4.1", "connection timed out");
+	} else if (connection->state == CONNECTION_HANDSHAKE) {
+		lose_handshake(connection, "timed out: TLS handshake");
 	} else {
 		const char *what = waited_for[state] ? waited_for[state] : "QUIT";
 		snprintf(why, sizeof(why), "timed out: %s", what);
@@ -173,18 +182,20 @@ static void start_handshake(struct connection *connection)
 	connection->state = CONNECTION_HANDSHAKE;
 	if (!stream_start_tls(&connection->stream, connection->options.tls,
 		    connection->facts.host, &fault))
-		lose(connection, "4.7.5", fault.text);
+		lose_handshake(connection, fault.text);
 }
 
 static void go_on_handshaking(struct connection *connection)
 {
 	char why[STREAM_WHY];
+	/* It was lost before it began, or at its deadline. */
+	if (client_wish(connection->client) == CLIENT_CLOSE)
+		return;
 	switch (stream_handshake(&connection->stream, why)) {
 	case STREAM_AGAIN:
 		return;
 	case STREAM_OVER:
-		connection->tls_failed = true;
-		lose(connection, "4.7.5", why);
+		lose_handshake(connection, why);
 		return;
 	default:
 		break;

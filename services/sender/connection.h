@@ -16,10 +16,11 @@
 struct connection;
 struct loop;
 
-/* Milliseconds. RFC 5321 4.5.3.2 names the least of each; they count from the last thing
- * that went forward, except `transaction`, which bounds one message in all. */
+/* Milliseconds. RFC 5321 4.5.3.2 names the least of each but `handshake`, of TLS; they
+ * count from the last thing that went forward, except `transaction`, which bounds one
+ * message in all. */
 struct connection_timeouts {
-	int64_t connect, greeting, command, data, final, transaction, idle;
+	int64_t connect, greeting, handshake, command, data, final, transaction, idle;
 };
 
 /* All is copied. */
@@ -71,7 +72,8 @@ void connection_deliver(struct connection *connection, struct client_mail *mail)
 void connection_quit(struct connection *connection);
 
 const struct connection_facts *connection_facts(const struct connection *connection);
-/* Did the TLS handshake fail? An opportunistic route goes on without TLS then. */
+/* Did the TLS handshake fail, or never end? An opportunistic route goes on without TLS
+ * then. */
 bool connection_tls_failed(const struct connection *connection);
 unsigned connection_message_count(const struct connection *connection);
 

@@ -16,7 +16,8 @@
 #include "services/sender/delivery.h"
 #include "services/sender/room.h"
 
-#define RETURNS_MIN 500 /* a second, however small the window */
+#define HANDSHAKE_MS 30000 /* nobody's is that slow; the fallback waits for it */
+#define RETURNS_MIN  500   /* a second, however small the window */
 
 static void open_metrics(struct sender_metrics *metrics)
 {
@@ -125,6 +126,8 @@ static void open_destinations(struct sender *sender)
 	const struct sender_config *config = process->config;
 	sender->timeouts = (struct connection_timeouts){ .connect = config->connect_ms,
 		.greeting = config->greeting_ms,
+		.handshake = config->command_ms < HANDSHAKE_MS ? config->command_ms
+							       : HANDSHAKE_MS,
 		.command = config->command_ms,
 		.data = config->data_ms,
 		.final = config->final_ms,

@@ -194,6 +194,10 @@ class Session:
             await asyncio.sleep(0.1)  # in a segment of its own
             self.writer.write(b"this is not TLS at all\r\n" * 4)
             raise Closed
+        if mode == "hang":
+            await self.say("220 2.0.0 go ahead")
+            while True:
+                await self.fill()
         if mode == "inject":
             return await self.say("220 2.0.0 go ahead", "250 injected")
         await self.say("220 2.0.0 go ahead")
@@ -352,7 +356,7 @@ def main():
     parser.add_argument("--rule", action="append", default=[], metavar="DOMAIN=BEHAVIOUR")
     parser.add_argument("--rules", help="JSON file of rules, read again when it has changed")
     parser.add_argument("--tls", default="offer", choices=("offer", "none", "refuse", "break",
-                                                           "inject", "required"))
+                                                           "hang", "inject", "required"))
     parser.add_argument("--certificate", help="PEM; a self-signed one for localhost if not given")
     parser.add_argument("--key")
     parser.add_argument("--offer", default="PIPELINING,8BITMIME,SMTPUTF8,DSN",

@@ -71,6 +71,7 @@ static void set_timeouts(int64_t ms)
 {
 	bench.timeouts = (struct connection_timeouts){ .connect = ms,
 		.greeting = ms,
+		.handshake = ms,
 		.command = ms,
 		.data = ms,
 		.final = ms,
@@ -362,6 +363,7 @@ static const struct {
 	{ "--tls none", OPPORTUNISTIC, CLIENT_DELIVERED, 250, "2.0.0", "" },
 	{ "--tls refuse", OPPORTUNISTIC, CLIENT_DELIVERED, 250, "2.0.0", "" },
 	{ "--tls break", OPPORTUNISTIC, CLIENT_DELIVERED, 250, "2.0.0", "" },
+	{ "--tls hang", OPPORTUNISTIC, CLIENT_DELIVERED, 250, "2.0.0", "" },
 	{ "--tls inject", OPPORTUNISTIC, CLIENT_DEFERRED, 451, "4.5.0", "" },
 	{ "--tls required", OPPORTUNISTIC, CLIENT_DELIVERED, 250, "2.0.0", "TLSv1.3" },
 	{ "--tls offer", POSTERN__TLS_MODE__TLS_NONE, CLIENT_DELIVERED, 250, "2.0.0",
@@ -370,6 +372,7 @@ static const struct {
 	{ "--tls none", REQUIRED, CLIENT_DEFERRED, 451, "4.7.4", "" },
 	{ "--tls refuse", REQUIRED, CLIENT_DEFERRED, 451, "4.7.4", "" },
 	{ "--tls break", REQUIRED, CLIENT_DEFERRED, 451, "4.7.5", "" },
+	{ "--tls hang", REQUIRED, CLIENT_DEFERRED, 451, "4.7.5", "" },
 	{ "--tls offer", VERIFIED, CLIENT_DEFERRED, 451, "4.7.5", "" },
 	{ "--tls none", VERIFIED, CLIENT_DEFERRED, 451, "4.7.4", "" },
 };
@@ -377,6 +380,8 @@ static const struct {
 START_TEST(the_route_says_how_much_tls_matters)
 {
 	struct far_end *far_end = start(tls_rows[_i].options);
+	if (strcmp(tls_rows[_i].options, "--tls hang") == 0)
+		bench.timeouts.handshake = 300;
 	struct sent *sent = send_to(
 		route_to(far_end->port, tls_rows[_i].tls, true), "b@customer.example");
 	wait_all();
