@@ -286,11 +286,13 @@ void connection_drain(struct connection *connection)
 void connection_review(struct connection *connection, struct slice app)
 {
 	struct session *session = connection->session;
+	const struct login login = { app, session_app_credential(session),
+		connection->address };
 	struct fault why = { 0 };
 	if (connection->phase != PHASE_OPEN || !session_app(session).size ||
 		!slice_equal(session_app(session), app) ||
-		login_app(connection->gateway->process->registry, app,
-			session_app_credential(session), clock_unix_us(), &why))
+		login_app(connection->gateway->process->registry, &login, clock_unix_us(),
+			&why))
 		return;
 	log_warning(LOG_OF(connection), "session cut", FIELD("reason", why.text));
 	session_end(session, "4.7.0", why.text);

@@ -45,11 +45,12 @@ static const Postern__Credential *find(
 	return NULL;
 }
 
-const Postern__App *login_app(const struct registry *registry, struct slice name,
-	struct slice credential_name, int64_t now_us, struct fault *why)
+const Postern__App *login_app(const struct registry *registry, const struct login *login,
+	int64_t now_us, struct fault *why)
 {
-	const Postern__App *app = registry_app(registry, name);
-	const Postern__Credential *credential = find(registry, name, credential_name);
+	const Postern__App *app = registry_app(registry, login->app);
+	const Postern__Credential *credential = find(
+		registry, login->app, login->credential);
 	if (!app || app->state == POSTERN__APP_STATE__APP_REVOKED)
 		fault_permanent(why, "The app is revoked");
 	else if (app->state == POSTERN__APP_STATE__APP_SUSPENDED)
@@ -58,6 +59,9 @@ const Postern__App *login_app(const struct registry *registry, struct slice name
 		fault_permanent(why, "The credential was deleted");
 	else if (credential->expires_us && credential->expires_us <= now_us)
 		fault_permanent(why, "The credential has expired");
+	else if (!comes_from_networks(app, login->client_address))
+		fault_permanent(why, "%s is in none of the app's networks",
+			login->client_address);
 	else
 		return app;
 	return NULL;

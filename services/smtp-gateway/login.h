@@ -17,8 +17,14 @@ const Postern__Credential *login_check(const struct registry *registry,
 	struct session_offer offer, const char *client_address, int64_t now_us,
 	struct fault *why);
 
-/* The app, if it may submit with that credential now; the text is for the client. */
-const Postern__App *login_app(const struct registry *registry, struct slice app,
-	struct slice credential, int64_t now_us, struct fault *why);
+/* Who has logged in; borrowed. */
+struct login {
+	struct slice app, credential;
+	const char *client_address;
+};
+
+/* The app, if it may still submit so; the text is for the client. */
+const Postern__App *login_app(const struct registry *registry, const struct login *login,
+	int64_t now_us, struct fault *why);
 
 #endif

@@ -17,8 +17,9 @@ static const Postern__App *world_app(
 	void *with, struct slice app, struct slice credential, struct fault *why)
 {
 	const struct connection *connection = with;
-	return login_app(connection->gateway->process->registry, app, credential,
-		clock_unix_us(), why);
+	const struct login login = { app, credential, connection->address };
+	return login_app(
+		connection->gateway->process->registry, &login, clock_unix_us(), why);
 }
 
 static bool world_is_open(void *with, struct fault *why)

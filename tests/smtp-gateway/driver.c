@@ -19,7 +19,8 @@ static const Postern__App *find_app(
 	void *with, struct slice app, struct slice credential, struct fault *why)
 {
 	struct driver *driver = with;
-	return login_app(driver->registry, app, credential, driver->now_us, why);
+	const struct login login = { app, credential, "192.0.2.7" };
+	return login_app(driver->registry, &login, driver->now_us, why);
 }
 
 static bool is_open(void *with, struct fault *why)

@@ -268,6 +268,20 @@ START_TEST(a_suspended_app_is_cut_within_a_second_and_may_come_back)
 }
 END_TEST
 
+START_TEST(a_session_from_a_network_that_the_app_lost_is_cut)
+{
+	server_start(&server, NULL);
+	client_open(&client, server.tls_port, true);
+	client_log_in(&client, &server);
+	server_set_app(&server, POSTERN__APP_STATE__APP_ACTIVE, "127.0.0.0/8");
+	submit();
+	server_set_app(&server, POSTERN__APP_STATE__APP_ACTIVE, "192.0.2.0/24");
+	ck_assert_int_eq(client_reply(&client, 1000), 421);
+	ck_assert_ptr_nonnull(strstr(client.line, "networks"));
+	finish();
+}
+END_TEST
+
 START_TEST(a_failed_login_is_answered_late_and_says_little)
 {
 	int64_t started_ms;
@@ -455,6 +469,7 @@ Suite *listener_suite(void)
 	tcase_add_test(all, a_client_that_drips_is_cut);
 	tcase_add_test(all, a_drain_lets_data_finish_and_sends_the_others_away);
 	tcase_add_test(all, a_suspended_app_is_cut_within_a_second_and_may_come_back);
+	tcase_add_test(all, a_session_from_a_network_that_the_app_lost_is_cut);
 	tcase_add_test(all, a_failed_login_is_answered_late_and_says_little);
 	tcase_add_test(all, one_connection_too_many_is_told_so);
 	tcase_add_test(all, sessions_of_an_app_are_counted);
