@@ -26,6 +26,25 @@ static const char *protocol_of(const Postern__Mail *mail)
 	return mail->envelope->smtputf8 ? "UTF8SMTPSA" : "ESMTPSA";
 }
 
+/* The domain in A-labels; nothing where the local part is not ASCII: whatever is in the
+ * header in UTF-8 needs a server with SMTPUTF8 (RFC 6531 3.7.3), and this is ours. */
+static const char *recipient_clause(struct arena *arena, const char *recipient)
+{
+	struct address address;
+	char ascii[DOMAIN_MAX + 1];
+	if (!address_parse(slice_of(recipient), &address, NULL))
+		return "";
+	if (!address.is_utf8)
+		return arena_printf(arena, "\r\n\tfor <%s>", recipient);
+	for (size_t i = 0; i < address.local.size; i++)
+		if (address.local.data[i] & 0x80)
+			return "";
+	if (!domain_to_ascii(address.domain, ascii, NULL))
+		return "";
+	return arena_printf(
+		arena, "\r\n\tfor <%.*s@%s>", SLICE_ARG(address.local), ascii);
+}
+
 struct slice trace_received(
 	struct arena *arena, const Postern__Mail *mail, const char *hostname)
 {
@@ -33,8 +52,8 @@ struct slice trace_received(
 	const char *recipient = "";
 	/* With several, one would tell the others that it was copied. */
 	if (mail->envelope->n_recipients == 1)
-		recipient = arena_printf(
-			arena, "\r\n\tfor <%s>", mail->envelope->recipients[0]->address);
+		recipient = recipient_clause(
+			arena, mail->envelope->recipients[0]->address);
 	return slice_of(arena_printf(arena,
 		"Received: from %s ([%s%s])\r\n"
 		"\tby %s (Postern) with %s id %s\r\n"
