@@ -35,7 +35,8 @@ const struct setting gateway_settings[] = {
 	{ "POSTERN_GATEWAY_RECEIVED", SETTING_NUMBER, AT(received), "30", 1, 1000,
 		.help = "Received fields in a message; more is taken for a loop." },
 	{ "POSTERN_GATEWAY_COMMANDS", SETTING_NUMBER, AT(commands), "5000", 10, 1000000,
-		.help = "Commands of a session without an accepted message in between." },
+		.help = "Commands of a session without an accepted message in between, RCPT for "
+			"new recipients apart." },
 	{ "POSTERN_GATEWAY_BAD_COMMANDS", SETTING_NUMBER, AT(bad_commands), "10", 1, 1000,
 		.help = "Syntax and sequence errors of a session, likewise." },
 	{ "POSTERN_GATEWAY_AUTH_FAILURES", SETTING_NUMBER, AT(auth_failures), "3", 1, 100,

@@ -124,6 +124,8 @@ static void rcpt_act(struct session *session, struct slice argument)
 			return;
 		}
 		add(transaction, &rcpt);
+		/* They have a limit of their own. */
+		session->commands--;
 	}
 	session_enter(session, SESSION_RECIPIENTS);
 	session_reply(session, "250", "2.1.5", "Recipient ok");
