@@ -42,12 +42,14 @@ static bool load(
 	if (!context || !set_up(context))
 		return fault_permanent(fault, "TLS can't be set up: %s", why());
 	if (SSL_CTX_use_certificate_chain_file(context, certificate->file) != 1)
-		return fault_permanent(
-			fault, "no certificate in %s: %s", certificate->file, why());
+		return fault_permanent(fault,
+			"POSTERN_GATEWAY_CERTIFICATE: no certificate in %s: %s",
+			certificate->file, why());
 	if (SSL_CTX_use_PrivateKey_file(
 		    context, certificate->key_file, SSL_FILETYPE_PEM) != 1)
 		return fault_permanent(fault,
-			"no private key for that certificate in %s: %s",
+			"POSTERN_GATEWAY_KEY: no private key for that certificate in %s: "
+			"%s",
 			certificate->key_file, why());
 	return true;
 }

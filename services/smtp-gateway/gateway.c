@@ -167,6 +167,8 @@ static bool listen_at(struct gateway *gateway, struct fault *fault)
 {
 	const struct gateway_config *config = gateway->config;
 	const char *const where[] = { config->submission, config->submissions };
+	static const char *const settings[] = { "POSTERN_GATEWAY_SUBMISSION",
+		"POSTERN_GATEWAY_SUBMISSIONS" };
 	acceptor_taken *const taken[] = { take_plain, take_tls };
 	if (!*where[0] && !*where[1])
 		return fault_permanent(fault,
@@ -178,7 +180,7 @@ static bool listen_at(struct gateway *gateway, struct fault *fault)
 		gateway->acceptors[i] = acceptor_open(
 			gateway->process->loop, where[i], taken[i], gateway, fault);
 		if (!gateway->acceptors[i])
-			return false;
+			return fault_within(fault, settings[i]);
 		log_info(&gateway->process->log, "listening", FIELD("address", where[i]),
 			FIELD("tls", i ? "from the start" : "STARTTLS"),
 			NUMBER("port", acceptor_port(gateway->acceptors[i])));
@@ -231,7 +233,8 @@ static bool open_certificate(struct gateway *gateway, struct fault *fault)
 		gateway->watches[i] = file_watch_new(
 			gateway->process->loop, files[i], gateway_reload, gateway, fault);
 		if (!gateway->watches[i])
-			return false;
+			return fault_within(fault, i ? "POSTERN_GATEWAY_KEY"
+						     : "POSTERN_GATEWAY_CERTIFICATE");
 	}
 	if (gateway->certificate)
 		metric_set(gateway->metrics.certificate_expiry,
