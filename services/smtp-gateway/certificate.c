@@ -11,6 +11,7 @@
 struct certificate {
 	const char *file, *key_file;
 	SSL_CTX *context;
+	bool has_password; /* found when it was read last */
 };
 
 static const char *why(void)
@@ -19,6 +20,15 @@ static const char *why(void)
 	ERR_error_string_n(ERR_get_error(), text, sizeof(text));
 	ERR_clear_error();
 	return text;
+}
+
+/* Never ask the terminal: it would stop all sessions. */
+static int no_password(char *buffer, int size, int writing, void *with)
+{
+	(void)buffer, (void)size, (void)writing;
+	struct certificate *certificate = with;
+	certificate->has_password = true;
+	return -1;
 }
 
 /* Clients choose among what is good (AES is slow on some of them). RFC 9325 for TLS 1.2.
@@ -36,22 +46,26 @@ static bool set_up(SSL_CTX *context)
 	       SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1;
 }
 
-static bool load(
-	const struct certificate *certificate, SSL_CTX *context, struct fault *fault)
+static bool load(struct certificate *certificate, SSL_CTX *context, struct fault *fault)
 {
 	if (!context || !set_up(context))
 		return fault_permanent(fault, "TLS can't be set up: %s", why());
+	certificate->has_password = false;
+	SSL_CTX_set_default_passwd_cb(context, no_password);
+	SSL_CTX_set_default_passwd_cb_userdata(context, certificate);
 	if (SSL_CTX_use_certificate_chain_file(context, certificate->file) != 1)
 		return fault_permanent(fault,
 			"POSTERN_GATEWAY_CERTIFICATE: no certificate in %s: %s",
 			certificate->file, why());
 	if (SSL_CTX_use_PrivateKey_file(
-		    context, certificate->key_file, SSL_FILETYPE_PEM) != 1)
-		return fault_permanent(fault,
-			"POSTERN_GATEWAY_KEY: no private key for that certificate in %s: "
-			"%s",
-			certificate->key_file, why());
-	return true;
+		    context, certificate->key_file, SSL_FILETYPE_PEM) == 1)
+		return true;
+	const char *reason = why();
+	return fault_permanent(fault,
+		"POSTERN_GATEWAY_KEY: no private key for that certificate in %s: %s",
+		certificate->key_file,
+		certificate->has_password ? "the key has a password; store it without"
+					  : reason);
 }
 
 bool certificate_reload(struct certificate *certificate, struct fault *fault)
@@ -70,7 +84,7 @@ struct certificate *certificate_open(
 	const char *file, const char *key_file, struct fault *fault)
 {
 	struct certificate *certificate = NEW(struct certificate);
-	*certificate = (struct certificate){ file, key_file, NULL };
+	*certificate = (struct certificate){ .file = file, .key_file = key_file };
 	if (certificate_reload(certificate, fault))
 		return certificate;
 	free(certificate);

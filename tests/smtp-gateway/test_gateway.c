@@ -2,6 +2,7 @@
  *
  * What keeps the gateway from starting, and whether it says what to do. */
 #include <check.h>
+#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -81,12 +82,34 @@ START_TEST(a_fault_at_the_start_names_its_setting)
 }
 END_TEST
 
+/* Loop: in PKCS #8, and as OpenSSL wrote keys of old. */
+START_TEST(a_key_with_a_password_is_refused_without_asking_for_it)
+{
+	BIO *file = BIO_new_file(config.key, "r");
+	EVP_PKEY *key = PEM_read_bio_PrivateKey(file, NULL, NULL, NULL);
+	BIO_free(file);
+	file = BIO_new_file(config.key, "w");
+	unsigned char word[] = "secret";
+	int is_written = (_i ? PEM_write_bio_PrivateKey_traditional
+			     : PEM_write_bio_PrivateKey)(
+		file, key, EVP_aes_256_cbc(), word, 6, NULL, NULL);
+	ck_assert_int_eq(is_written, 1);
+	BIO_free(file);
+	EVP_PKEY_free(key);
+	const char *text = open_gateway();
+	EXPECT_BEGIN(text, "POSTERN_GATEWAY_KEY: ");
+	ck_assert_msg(strstr(text, "has a password; store it without"), "%s", text);
+}
+END_TEST
+
 Suite *gateway_suite(void)
 {
 	Suite *suite = suite_create("gateway");
 	TCase *all = tcase_create("all");
 	tcase_add_checked_fixture(all, set_up, tear_down);
 	tcase_add_test(all, a_fault_at_the_start_names_its_setting);
+	tcase_add_loop_test(
+		all, a_key_with_a_password_is_refused_without_asking_for_it, 0, 2);
 	suite_add_tcase(suite, all);
 	return suite;
 }
