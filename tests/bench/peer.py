@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The stack that a user would run instead: Debian's Postfix with OpenDKIM and clamav-milter.
 
-Well tuned: milters and clamd on UNIX sockets, raised process and concurrency limits, no
-in_flow_delay, connections to the destination reused. Everything lives in a folder of its own.
+Well tuned: milters and clamd on UNIX sockets, raised process and concurrency limits, processes that
+last, no in_flow_delay, connections to the destination always reused, temporary files in memory.
+Everything lives in a folder of its own.
 """
 import os
 import shutil
@@ -50,7 +51,8 @@ qmgr_message_active_limit = 200000
 qmgr_message_recipient_limit = 200000
 default_destination_concurrency_limit = 100
 initial_destination_concurrency = 20
-smtp_connection_reuse_count_limit = 1000
+smtp_connection_cache_destinations = static:all
+max_use = 10000
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
 smtpd_client_message_rate_limit = 0
@@ -117,6 +119,7 @@ Foreground yes
 OnInfected Reject
 OnFail Defer
 AddHeader No
+TemporaryDirectory {tmp}
 LogFile {folder}/clamav-milter-own.log
 User root
 """

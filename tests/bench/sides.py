@@ -164,11 +164,11 @@ class Ours:
             service("smtp-gateway", GATEWAY_SUBMISSION=f"127.0.0.1:{self.port}",
                     GATEWAY_SUBMISSIONS="", GATEWAY_CERTIFICATE=tls / "certificate.pem",
                     GATEWAY_KEY=tls / "key.pem", GATEWAY_HOSTNAME="localhost",
-                    LOG_LEVEL="warning", **self.extra["gateway"]),
+                    **self.extra["gateway"]),
             service("scanner", SCANNER_SIGNATURES=SIGNATURES, SCANNER_CHECKS=self.checks,
-                    LOG_LEVEL="warning", **scanner),
-            service("signer", SIGNER_KEYS=self.keys, LOG_LEVEL="warning"),
-            service("sender", SENDER_RECORD=self.stack.record(), LOG_LEVEL="warning"),
+                    **scanner),
+            service("signer", SIGNER_KEYS=self.keys),
+            service("sender", SENDER_RECORD=self.stack.record()),
         ]
         self.stack.wait_ready(*self.services)
 
