@@ -8,10 +8,7 @@ import time
 from pathlib import Path
 
 from sides import BIN, DOMAIN, cpu_seconds, memory_bytes, quiet_cpu_seconds
-
-
-def quantile(ordered, part):
-    return ordered[min(len(ordered) - 1, int(len(ordered) * part))] if ordered else float("nan")
+from table import quantile
 
 
 class Result:
@@ -23,7 +20,8 @@ class Result:
         self.count, self.arrived = len(sent), len(arrivals)
         first = min((dot for _, _, dot, _ in sent), default=0)
         last = max((a for *_, a in arrivals), default=first)
-        self.rate = self.arrived / max((last - first) / 1e6, 1e-6)
+        self.seconds = max((last - first) / 1e6, 1e-6)
+        self.rate = self.arrived / self.seconds
         self.arrivals, self.last_us = arrivals, last
         self.accept_rate = self.count / max((max((s[3] for s in sent), default=first) - first)
                                             / 1e6, 1e-6)

@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 from dkim_check import refused
-from load import Load, quantile
-from sides import BIN, Nobody, Ours, Sink, Theirs, memory_bytes, wait_for
+from load import Load
+from sides import (BIN, Nobody, Ours, Sink, Theirs, memory_bytes, quiet_cpu_seconds,
+                   wait_for)
 from spam import Rspamd
 from table import Table, at_least, at_most
 
@@ -99,6 +100,16 @@ class Bench:
         """Of messages, in a quick run."""
         return max(20, count // self.shrink)
 
+    def span(self, seconds):
+        """How long a run lasts, in a quick run."""
+        return max(0.5, seconds / self.shrink)
+
+    def warm(self, side, sink, **how):
+        """Returns the rate, so that a run can be made as long as it should be."""
+        first = Load(side, count=self.few(100), **how).wait(sink, settle=False)
+        count = max(20, int(first.rate * self.span(1)))
+        return Load(side, count=count, **how).wait(sink, settle=False).rate
+
     def rounds(self, measure, sides, most=None):
         """A B B A A B …: one result of each side in each round, in the order of rounds."""
         results = {side.name: [] for side in sides}
@@ -174,12 +185,11 @@ class Bench:
                 for side in pair.sides:
                     Load(side, count=self.few(200), size=2000).wait(pair.sink)
                 best = Load(pair.theirs, count=self.few(1000), size=2000).wait(pair.sink).rate
-                for rate, name in ((25, "alone"), (best / 2, "half the peer's rate")):
-                    self.one_latency(pair, rate, f"{name}, {how}",
-                                     at_most(aim) if name == "alone" else None)
+                self.one_latency(pair, 25, 6, f"alone, {how}", at_most(aim))
+                self.one_latency(pair, best / 2, 4, f"half the peer's rate, {how}", None)
 
-    def one_latency(self, pair, rate, case, aim):
-        count = self.few(int(max(rate * 4, 150)))
+    def one_latency(self, pair, rate, seconds, case, aim):
+        count = max(20, int(rate * self.span(seconds)))
         results = self.rounds(lambda side: Load(side, count=count, size=2000, rate=rate).wait(
             pair.sink, settle=False), pair.sides)
         self.table.add("latency", case, "both", "offered", rate, "msg/s")
@@ -187,86 +197,116 @@ class Bench:
             self.show_latency("latency", case, side, list_, aim)
 
     def show_latency(self, scenario, case, side, results, aim=None):
-        for figure, ordered in (("250", [r.answer_ms for r in results]),
-                                ("arrival", [r.arrival_ms for r in results])):
+        """From the final dot, and to the arrival also from when the message was due."""
+        for figure, runs in (("250", [r.answer_ms for r in results]),
+                             ("arrival", [r.arrival_ms for r in results]),
+                             ("arrival, from due", [r.due_ms for r in results])):
             for part in (.5, .99):
                 is_aimed = side != "postfix" and figure == "arrival" and part == .5
-                self.table.add(scenario, case, side, f"{figure} p{part * 100:.0f}",
-                               [quantile(ordered_, part) for ordered_ in ordered], "ms",
-                               aim if is_aimed else None)
+                self.table.quantile(scenario, case, side, figure, part, runs,
+                                    aim=aim if is_aimed else None)
+
+    # Senders of one code a second each. Not ten: their codes would keep in step with whatever is
+    # done ten times a second.
+    CODE_SENDERS = 7
 
     def burst(self):
-        """One code a second and its p99 while another app dumps bulk mail."""
+        """Codes, and their p99 while another app dumps bulk mail."""
         bulk = self.few(20000)
         apps = dict(apps=("shop", "news", "ads"), lanes={"news": "bulk"})
+        codes = {"idle": [], "news": [], "ads": []}
+        rates = {"news": [], "ads": []}
         with Pair(True, self.bus, peer=False, **apps) as pair:
             ours, sink = pair.ours, pair.sink
-            Load(ours, count=self.few(500)).wait(sink)
-            idle, busy = [], {"news": [], "ads": []}
-            for number in range(min(self.count_rounds, 3)):
-                idle += Load(ours, count=self.few(25), size=2000, rate=1, connections=1).wait(
-                    sink, settle=False).arrival_ms
-                for app in ("news", "ads") if number % 2 == 0 else ("ads", "news"):
-                    busy[app].append(self.burst_of(ours, sink, app, bulk))
-                    pause(2)
-            self.table.add("burst", "idle", "postern", "code p50", quantile(sorted(idle), .5),
-                           "ms")
-            calm = self.table.add("burst", "idle", "postern", "code p99",
-                                  quantile(sorted(idle), .99), "ms")
-            for app, case in (("news", "bulk in its own lane"), ("ads", "both in one lane")):
-                codes = sorted(ms for run in busy[app] for ms in run[0])
-                add = self.table.add
-                add("burst", case, "postern", "bulk's rate", [run[1] for run in busy[app]],
-                    "msg/s")
-                add("burst", case, "postern", "codes meanwhile", len(codes), "")
-                add("burst", case, "postern", "code p50", quantile(codes, .5), "ms")
-                busy_p99 = add("burst", case, "postern", "code p99", quantile(codes, .99), "ms")
-                add("burst", case, "ratio", "code p99 to idle", busy_p99 / calm, "x", at_most(2))
+            self.warm(ours, sink)
+            for number in range(self.count_rounds):
+                first, last = ("news", "ads") if number % 2 == 0 else ("ads", "news")
+                runs = {}
+                for app in (first, "idle", last):
+                    quiet_cpu_seconds(ours.pids())
+                    if app == "idle":
+                        runs[app] = self.codes(ours, len(runs[first])).wait(
+                            sink, settle=False).arrivals
+                    else:
+                        runs[app], rate = self.burst_of(ours, sink, app, bulk)
+                        rates[app].append(rate)
+                count = min(map(len, runs.values()))
+                for app, run in runs.items():
+                    codes[app].append(run[:count])
+        self.show_burst(codes, rates)
 
-    @staticmethod
-    def burst_of(ours, sink, app, bulk):
-        """The codes' arrivals that fell into the time of the bulk, and the bulk's rate."""
+    def codes(self, ours, count):
+        return Load(ours, count=count, size=2000, rate=self.CODE_SENDERS,
+                    connections=self.CODE_SENDERS)
+
+    def burst_of(self, ours, sink, app, bulk):
+        """The codes that were due while there was bulk mail, and the bulk's rate."""
         dump = Load(ours, app=app, count=bulk, size=5000, connections=10)
-        codes = Load(ours, count=1000, size=2000, rate=1, connections=1)
+        codes = self.codes(ours, 10000)
         bulk = dump.wait(sink, 600, settle=False)
         codes.stop()
-        return [(arrival - dot) / 1000
-                for _, dot, _, arrival in codes.wait(sink, settle=False).arrivals
-                if dot < bulk.last_us], bulk.rate
+        during = [code for code in codes.wait(sink, settle=False).arrivals
+                  if code[0] < bulk.last_us]
+        if not during:
+            raise RuntimeError("no code was due during the bulk mail")
+        return during, bulk.rate
+
+    def show_burst(self, codes, rates):
+        calm = {}
+        for app, case in (("idle", "idle"), ("news", "bulk in its own lane"),
+                          ("ads", "both in one lane")):
+            if app != "idle":
+                self.table.add("burst", case, "postern", "bulk's rate", rates[app], "msg/s")
+            for figure, at in (("code", 1), ("code, from due", 0)):
+                runs = [[(code[3] - code[at]) / 1000 for code in run] for run in codes[app]]
+                self.table.quantile("burst", case, "postern", figure, .5, runs)
+                worst = self.table.quantile("burst", case, "postern", figure, .99, runs)
+                if app == "idle":
+                    calm[figure] = worst
+                else:
+                    self.table.add("burst", case, "ratio", f"{figure} p99 to idle",
+                                   worst / calm[figure], "x", at_most(2))
+
+    MANNERS = ("good", "silent", "refused", "tarpit", "defer")
 
     def slow(self):
-        """Every fifth message goes to destinations that are silent, refuse, tarpit or answer
-        4xx; the same load with that fifth going to good ones is what it is compared with."""
-        count = self.few(2500)
-        for manner in ("silent", "refused", "tarpit", "defer"):
-            routes = [(f"d{n}.bad.example", "@" + manner) for n in range(20)]
-            with Pair(True, self.bus, peer=False, routes=routes) as pair:
-                def run(aside, **how):
-                    return Load(pair.ours, aside=aside, **how).wait(pair.sink, settle=False)
-                Load(pair.ours, count=self.few(500)).wait(pair.sink)
-                half = run("good.example", count=count).rate * 1.25 / 2
-                runs = {}
-                for number in range(min(self.count_rounds, 3)):
-                    asides = ("good.example", "bad.example")
-                    for aside in asides if number % 2 == 0 else reversed(asides):
-                        pause()
-                        runs.setdefault(aside, []).append(
-                            (run(aside, count=count),
-                             run(aside, count=self.few(int(half * 4)), rate=half)))
-                self.show_slow(manner, runs["good.example"], runs["bad.example"], half)
+        """Every fifth message to destinations that are silent, refuse, tarpit or answer 4xx. The
+        same load with that fifth going to good ones is what it is compared with. Each run has
+        services of its own that know nothing of another's dead mail."""
+        runs = {manner: [] for manner in self.MANNERS}
+        load = None
+        for number in range(min(self.count_rounds, 3)):
+            for manner in self.MANNERS if number % 2 == 0 else reversed(self.MANNERS):
+                routes = [(f"d{n}.bad.example", "@" + manner) for n in range(20)]
+                aside = "good.example" if manner == "good" else "bad.example"
+                with Pair(True, self.bus, peer=False,
+                          routes=() if manner == "good" else routes) as pair:
+                    rate = self.warm(pair.ours, pair.sink)
+                    # The first run's, of the good destinations, for all.
+                    load = load or self.slow_load(rate)
+                    runs[manner].append([Load(pair.ours, aside=aside, **how).wait(
+                        pair.sink, settle=False) for how in load])
+        for manner in self.MANNERS:
+            self.show_slow(manner, runs["good"], runs[manner], load[1]["rate"])
+
+    def slow_load(self, rate):
+        """First as fast as it goes, then at half of that; each longer than a step of a tarpit."""
+        return (dict(count=int(rate * self.span(8))),
+                dict(count=int(rate / 2 * self.span(7)), rate=rate / 2))
 
     def show_slow(self, manner, without, with_, rate):
         add = self.table.add
-        for runs, when in ((without, "without"), (with_, "with")):
-            add("slow", manner, "postern", f"rate of the 80 % {when}",
-                [full.rate for full, _ in runs], "msg/s")
-        self.table.ratio("slow", manner, "rate", [full.rate for full, _ in with_],
-                         [full.rate for full, _ in without], at_least(.95))
+        add("slow", manner, "postern", "rate of the 80 %", [full.rate for full, _ in with_],
+            "msg/s")
+        if with_ is not without:
+            self.table.ratio("slow", manner, "rate, to good", [full.rate for full, _ in with_],
+                             [full.rate for full, _ in without], at_least(.95))
+        add("slow", manner, "postern", "time of a run", [full.seconds for full, _ in with_], "s")
         add("slow", manner, "postern", "offered for arrivals", rate, "msg/s")
-        for runs, when in ((without, "without"), (with_, "with")):
+        for figure, lists in (("arrival", [paced.arrival_ms for _, paced in with_]),
+                              ("arrival, from due", [paced.due_ms for _, paced in with_])):
             for part in (.5, .99):
-                add("slow", manner, "postern", f"arrival p{part * 100:.0f} {when}",
-                    [quantile(paced.due_ms, part) for _, paced in runs], "ms")
+                self.table.quantile("slow", manner, "postern", figure, part, lists)
 
     def backlog(self):
         """The destination is down until so many wait."""
@@ -338,8 +378,8 @@ class Bench:
             add("idle", case, "postern", "memory a session", each / 1024, "kB", at_most(24))
             for part in (.5, .99):
                 for runs, when in ((calm, "without"), (busy, "with")):
-                    add("idle", case, "postern", f"250 p{part * 100:.0f} {when}",
-                        [quantile(r.answer_ms, part) for r in runs], "ms")
+                    self.table.quantile("idle", case, "postern", f"250 {when}", part,
+                                        [r.answer_ms for r in runs])
 
     # --- growth -----------------------------------------------------------------------------
 

@@ -11,6 +11,10 @@ def show(value, unit):
     return FORMATS.get(unit, "{:.0f}").format(value)
 
 
+def quantile(ordered, part):
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))] if ordered else float("nan")
+
+
 class Aim:
     """What the project wants of a figure."""
 
@@ -33,16 +37,27 @@ class Table:
     def __init__(self):
         self.rows = []
 
-    def add(self, scenario, case, side, figure, values, unit, aim=None):
+    def add(self, scenario, case, side, figure, values, unit, aim=None, pooled=None):
+        """`values`: of each round. `pooled`: what stands for them all, unless it is their median,
+        and the number of messages that it is of."""
         values = [float(v) for v in (values if isinstance(values, list) else [values])]
         row = dict(scenario=scenario, case=case, side=side, figure=figure, unit=unit,
                    median=statistics.median(values), min=min(values), max=max(values),
                    runs=len(values))
+        if pooled:
+            row.update(median=pooled[0], messages=pooled[1])
         if aim:
             row.update(aim=f"{aim.sign} {aim.bound:g}", met=aim.is_met(row["median"]))
         self.rows.append(row)
         print("  ".join(cells(row)), file=sys.stderr, flush=True)
         return row["median"]
+
+    def quantile(self, scenario, case, side, figure, part, runs, unit="ms", aim=None):
+        """Of all rounds' messages together: those of one round may be too few for a p99."""
+        every = sorted(ms for run in runs for ms in run)
+        return self.add(scenario, case, side, f"{figure} p{part * 100:.0f}",
+                        [quantile(sorted(run), part) for run in runs], unit, aim,
+                        (quantile(every, part), len(every)))
 
     def ratio(self, scenario, case, figure, ours, theirs, aim=None, side="ratio"):
         """Of each round, so that a slow moment of the machine strikes both."""
@@ -50,7 +65,8 @@ class Table:
                         [a / b for a, b in zip(ours, theirs) if b], "x", aim)
 
 
-HEAD = ("case", "side", "figure", "median", "min to max", "unit", "aim", "met")
+HEAD = ("case", "side", "figure", "value", "min to max", "unit", "rounds", "messages", "aim",
+        "met")
 
 
 def cells(row):
@@ -58,7 +74,7 @@ def cells(row):
     spread = f"{show(row['min'], unit)} to {show(row['max'], unit)}" if row["runs"] > 1 else ""
     met = "" if "met" not in row else "yes" if row["met"] else "NO"
     return (row["case"], row["side"], row["figure"], show(row["median"], unit), spread, unit,
-            row.get("aim", ""), met)
+            str(row["runs"]), str(row.get("messages", "")), row.get("aim", ""), met)
 
 
 def write_table(groups, out):
@@ -67,7 +83,7 @@ def write_table(groups, out):
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
 
     def write(line):
-        text = "  ".join(cell.rjust(width) if i in (3, 4) else cell.ljust(width)
+        text = "  ".join(cell.rjust(width) if i in (3, 4, 6, 7) else cell.ljust(width)
                          for i, (cell, width) in enumerate(zip(line, widths)))
         print("  " + text.rstrip(), file=out)
     write(HEAD)
