@@ -53,7 +53,7 @@ def run(args):
         print(f"\n{name}", file=sys.stderr, flush=True)
         bench = Bench(args.rounds, args.shrink, args.bus)
         started = time.monotonic()
-        getattr(bench, name)()
+        bench.run(name)
         written[name] = dict(commit=commit(), machine=machine(), rounds=args.rounds,
                              quick=args.shrink > 1, bus=args.bus,
                              when=time.strftime("%Y-%m-%d %H:%M"),
@@ -63,7 +63,7 @@ def run(args):
               if name in (args.scenarios or SCENARIOS)}
     print(f"\nOn {machine()}, shared with load generator and destination; medians of "
           f"{args.rounds} rounds, {Load.totals['submitted']} messages submitted, "
-          f"{Load.totals['arrived']} arrived.\n")
+          f"{Load.totals['arrived']} arrived, {Load.totals['verified']} verified.\n")
     table.write_table(groups, sys.stdout)
     seconds = sum(written[name]["seconds"] for name in groups)
     print(f"Written to {path}, after {seconds // 60} min {seconds % 60} s.")

@@ -40,7 +40,7 @@ class Result:
 
 class Load:
     serial = 0
-    totals = {"submitted": 0, "arrived": 0, "unsigned": 0}
+    totals = {"submitted": 0, "arrived": 0, "verified": 0}
 
     def __init__(self, side, app="shop", count=1000, size=5000, connections=20, rate=0,
                  domain="customer.example", idle=False, aside=None, watch_memory=False):
@@ -52,6 +52,7 @@ class Load:
         self.peak_bytes = self.looked_at = 0
         self.cpu = cpu_seconds(side.pids())
         self.sink_us = None
+        self.accepted = set()  # numbers of all that were answered with 250
         argv = [BIN / "bench-load", "--port", side.port, "--user", side.user(app), "--secret",
                 side.secret(app), "--count", count, "--bytes", size, "--connections",
                 connections, "--rate", rate, "--domain", domain, "--prefix", self.prefix,
@@ -73,13 +74,13 @@ class Load:
         self.sink_us = sink.cpu_us() if self.sink_us is None else self.sink_us
         self.until(lambda: self.child.poll() is not None, seconds, "answers")
         told = json.loads(self.child.stdout.readline())
+        sink.loads[self.prefix] = self
         sent = self.sent()
-        wanted = {number for number, *_ in sent}
+        wanted = self.wanted()
         self.until(lambda: len(sink.of(self.prefix)) >= len(wanted) and
                    wanted <= sink.of(self.prefix).keys(), seconds, "arrivals")
         sink_us = sink.cpu_us() - self.sink_us
         taken = sink.of(self.prefix)
-        self.account(sent, taken)
         result = Result(sent, taken)
         result.load_us, result.sink_us = (us / max(told["answered"], 1)
                                           for us in (told["cpu_us"], sink_us))
@@ -100,6 +101,10 @@ class Load:
                 self.looked_at = time.monotonic()
                 self.peak_bytes = max(self.peak_bytes, memory_bytes(self.side.pids()))
 
+    def wanted(self):
+        """Numbers of those that must arrive."""
+        return {number for number in self.accepted if self.is_main(number)}
+
     def stop(self):
         """No new messages; those under way are still answered."""
         self.child.terminate()
@@ -110,6 +115,7 @@ class Load:
             token, due, dot, answer, code = line.split()
             number = int(token.rpartition("-")[2])
             refused += code != "250"
+            self.accepted.add(number)
             if self.is_main(number):
                 sent.append((number, int(due), int(dot), int(answer)))
         self.out.unlink()
@@ -118,9 +124,14 @@ class Load:
                                f"ended with {self.child.returncode}")
         return sent
 
-    def account(self, sent, taken):
-        unsigned = sum(taken[number][2] == 0 for number, *_ in sent)
-        if unsigned and self.side.pids():
-            raise RuntimeError(f"{self.side.name}: {unsigned} messages came without a signature")
-        Load.totals["submitted"] += len(sent)
-        Load.totals["arrived"] += len(sent)
+    def check(self, taken):
+        """Of what the destination has of this load in the end. Raises what is wrong with it."""
+        wanted = self.wanted()
+        unsigned = sum(signatures != 1 for _, _, signatures in taken.values())
+        for count, what in ((len(wanted - taken.keys()), "are missing"),
+                            (len(taken.keys() - self.accepted), "came that nobody submitted"),
+                            (self.side.dns_port and unsigned, "came without one signature")):
+            if count:
+                raise RuntimeError(f"{self.side.name}: {count} messages of {self.prefix} {what}")
+        Load.totals["submitted"] += len(wanted)
+        Load.totals["arrived"] += len(wanted & taken.keys())

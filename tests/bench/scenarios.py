@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dkim_check import refused
 from load import Load
-from sides import (BIN, Nobody, Ours, Sink, Theirs, memory_bytes, quiet_cpu_seconds,
+from sides import (BIN, SAMPLE, Nobody, Ours, Sink, Theirs, memory_bytes, quiet_cpu_seconds,
                    wait_for)
 from spam import Rspamd
 from table import Table, at_least, at_most
@@ -23,12 +23,18 @@ def kilobytes(size):
     return f"{size // 1000} kB"
 
 
+SAMPLES = 20  # of each side are verified
+
+
 class Ground(contextlib.ExitStack):
     """A folder, the destination in it, and the sides that are started there. All of it ends
-    with the `with`."""
+    with the `with`, and what arrived is checked before."""
+
+    verified, duplicates = {}, 0  # by sides, of all grounds of a scenario
 
     def __init__(self):
         super().__init__()
+        self.sides = []
         self.folder = Path(tempfile.mkdtemp(prefix="postern-bench-",
                                             dir=os.environ.get("BENCH_DIR")))
         self.callback(shutil.rmtree, self.folder, ignore_errors=True)
@@ -51,13 +57,47 @@ class Ground(contextlib.ExitStack):
         with self.unwinding():
             side = make(self.folder / f"{make.__name__.lower()}{self.serial}", *args, **named)
             self.callback(side.stop)
+            self.sides.append(side)
             return side
+
+    def __exit__(self, kind, *why):
+        with contextlib.ExitStack() as end:
+            end.push(super().__exit__)
+            if not kind:
+                self.check()
+
+    def check(self):
+        """Raises what is wrong with the mail that arrived, and with a sample's signatures."""
+        self.sink.read()
+        unknown = self.sink.taken.keys() - self.sink.loads.keys()
+        if unknown:
+            raise RuntimeError(f"mail arrived of {', '.join(unknown)}, which nobody submitted")
+        for prefix, load in self.sink.loads.items():
+            load.check(self.sink.of(prefix))
+        Ground.duplicates += self.sink.duplicates
+        samples = self.sink.stored()
+        for side in self.sides:
+            self.verify(side, samples.get(side.name, []))
+
+    def verify(self, side, samples):
+        """By dkimpy, through the DNS."""
+        arrived = sum(len(self.sink.of(prefix)) for prefix, load in self.sink.loads.items()
+                      if load.side is side)
+        chosen = samples[::max(1, len(samples) // SAMPLES)][:SAMPLES]
+        bad = refused(chosen, side.dns_port, 1)
+        for file, why in bad.items():
+            raise RuntimeError(f"{side.name}: {len(bad)} of {len(chosen)} sampled messages have "
+                               f"no good signature, {file.name}: {why}")
+        if len(chosen) < min(SAMPLES, arrived // 2 // SAMPLE):
+            raise RuntimeError(f"{side.name}: {len(chosen)} samples of {arrived} messages")
+        Ground.verified[side.name] = Ground.verified.get(side.name, 0) + len(chosen)
+        Load.totals["verified"] += len(chosen)
 
     def ours(self, **named):
         return self.add(Ours, self.sink, **named)
 
     def theirs(self, beside, **named):
-        return self.add(Theirs, self.sink, beside.keys, **named)
+        return self.add(Theirs, self.sink, beside, **named)
 
     def rspamd(self):
         with self.unwinding():
@@ -75,26 +115,21 @@ class Pair(Ground):
         routes = [(domain, self.sink.ports[port[1:]]) for domain, port in routes]
         rspamd = self.rspamd() if spam else None
         self.ours = self.add(Ours, self.sink, scans, bus, routes=routes, spam=rspamd, **extra)
-        self.sides = [self.ours]
         if peer:
-            self.theirs = self.add(Theirs, self.sink, self.ours.keys, scans, rspamd)
-            self.sides.append(self.theirs)
-
-
-def check_samples(sink, dns_port):
-    """A sample's signatures, by dkimpy, through the DNS: percent that are good."""
-    samples = sorted(sink.samples.glob("*.eml"))
-    samples = samples[::max(1, len(samples) // 20)][:20]
-    bad = refused(samples, dns_port)
-    if bad or not samples:
-        raise RuntimeError(f"{len(bad)} of {len(samples)} sampled messages have a bad signature")
-    return 100
+            self.theirs = self.add(Theirs, self.sink, self.ours, scans, rspamd)
 
 
 class Bench:
     def __init__(self, rounds=5, shrink=1, bus="local"):
         self.count_rounds, self.shrink, self.bus = rounds, shrink, bus
         self.table = Table()
+
+    def run(self, name):
+        Ground.verified, Ground.duplicates = {}, 0
+        getattr(self, name)()
+        for side, count in Ground.verified.items():
+            self.table.add(name, "all", side, "signatures verified", count, "")
+        self.table.add(name, "all", "all", "second copies", Ground.duplicates, "")
 
     def few(self, count):
         """Of messages, in a quick run."""
@@ -133,10 +168,6 @@ class Bench:
                 for size, count in sizes_of:
                     count //= 3 if how == "scan and rspamd" else 1
                     self.one_throughput(pair, size, self.few(count), how)
-                self.table.add("throughput", f"all, {how}", "both", "sampled signatures good",
-                               check_samples(pair.sink, pair.ours.stack.dns_port), "%")
-                self.table.add("throughput", f"all, {how}", "both", "second copies",
-                               pair.sink.duplicates, "")
 
     def one_throughput(self, pair, size, count, how):
         for side in pair.sides:
@@ -340,7 +371,6 @@ class Bench:
             add("backlog", case, "postern", "drain rate", drain, "msg/s")
             add("backlog", case, "ratio", "drain to fresh", drain / sorted(fresh)[1], "x",
                 at_least(.9))
-            add("backlog", case, "postern", "second copies", sink.duplicates, "")
 
     @staticmethod
     def signed(ours):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The two sides of the benchmark behind one interface, and the destination."""
 import os
+import re
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ BIN = ROOT / "build/release/bin"
 SIGNATURES = ROOT / "tests/fixtures/signatures"
 DOMAIN = "shop.example"
 TICK = os.sysconf("SC_CLK_TCK")
+SAMPLE = 25  # the destination stores every n-th message
 
 
 def cpu_seconds(roots):
@@ -60,12 +62,13 @@ class Sink:
                        stdout=subprocess.DEVNULL)
         self.child = None
         self.offset, self.taken = 0, {}
+        self.loads = {}  # what was submitted to whom, by the tokens' prefix
         self.duplicates = 0
         self.start()
 
     def start(self):
         argv = [BIN / "bench-sink", "--out", self.file, "--samples", self.samples,
-                "--certificate", self.tls / "certificate.pem", "--key", self.tls / "key.pem"]
+                "--sample", str(SAMPLE), "--certificate", self.tls / "certificate.pem", "--key", self.tls / "key.pem"]
         for name in self.DOORS:
             argv += [f"--{name}", str(self.ports[name])]
         self.child = subprocess.Popen(argv)
@@ -94,8 +97,18 @@ class Sink:
         self.read()
         return self.taken.get(prefix, {})
 
-    def count(self, prefix):
-        return len(self.of(prefix))
+    def stored(self):
+        """The samples by the name of the side that they came from. One that was cut off is none:
+        it isn't as large as what was taken."""
+        found = {}
+        for file in sorted(self.samples.glob("*.eml"), key=lambda file: int(file.stem)):
+            with open(file, "rb") as sample:
+                token = re.search(rb"^Message-ID: <(\S+)-(\d+)@", sample.read(8192), re.M | re.I)
+            prefix, number = (token[1].decode(), int(token[2])) if token else ("", 0)
+            taken = self.taken.get(prefix, {}).get(number)
+            if taken and taken[1] == file.stat().st_size and prefix in self.loads:
+                found.setdefault(self.loads[prefix].side.name, []).append(file)
+        return found
 
     def cpu_us(self):
         """Exact to the nanosecond, unlike /proc/PID/stat."""
@@ -172,6 +185,11 @@ class Ours:
         ]
         self.stack.wait_ready(*self.services)
 
+    @property
+    def dns_port(self):
+        """Of the name server that has the key."""
+        return self.stack.dns_port
+
     def user(self, app="shop"):
         return app
 
@@ -190,13 +208,13 @@ class Ours:
 
 
 class Theirs:
-    """The peer."""
+    """The peer, with the key of an Ours."""
 
     name = "postfix"
 
-    def __init__(self, folder, sink, keys, scans=True, spam=None):
-        self.spam = spam
-        self.peer = Peer(folder, sink.ports["port"], sink.tls, keys / "rsa1.pem", SIGNATURES,
+    def __init__(self, folder, sink, beside, scans=True, spam=None):
+        self.spam, self.dns_port = spam, beside.dns_port
+        self.peer = Peer(folder, sink.ports["port"], sink.tls, beside.keys / "rsa1.pem", SIGNATURES,
                          DOMAIN, scans, spam)
         self.port = self.peer.port
 
@@ -217,6 +235,7 @@ class Nobody:
     """In place of a side: the generator straight into the destination."""
 
     name = "generator"
+    dns_port = None  # signs nothing
 
     def __init__(self, sink, is_plain):
         self.port = sink.ports["port" if is_plain else "submission"]
