@@ -97,6 +97,7 @@ test: setup-test
 	@tools/test $(PARTS)
 
 bench:
+	@[ "$$(id -u)" = 0 ] || { echo "Postfix starts as root only: run make bench as root" >&2; exit 1; }
 	@tools/install-packages bench
 	@$(MAKE) --no-print-directory -s -j2 all
 	@tests/bench/bench.py $(ARGS)
@@ -118,7 +119,7 @@ help:
 ## make run            install what is missing, start everything on loopback, send sample mail
 ## make run BUS=kafka  the same on a real Kafka broker, which it starts
 ## make test           install what is missing, run all tests on both engines
-## make bench          how fast, beside Postfix with OpenDKIM and clamav-milter
+## make bench          how fast, beside Postfix with OpenDKIM and clamav-milter (as root)
 ## make docs           write docs/CONFIGURATION.md anew
 ## make chaos          what survives: faults on both engines, and a verdict (DURATION, SEED)
 ## make format         clang-format everything

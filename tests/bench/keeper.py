@@ -9,16 +9,18 @@ import ctypes
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-from stack import family  # noqa: E402
+from stack import ROOT, family  # noqa: E402
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 PATIENCE_S = 40
+PATH_MOST = 40  # of the 107 bytes of a UNIX socket's name
 
 
 def prctl(option, value):
@@ -62,13 +64,42 @@ def stop_once(*_):
     sys.exit(128 + signal.SIGTERM)
 
 
+def check_place(folder):
+    """Why the queues can't be there, or None. On a file system in memory fsync is free."""
+    done = subprocess.run(["stat", "--file-system", "--format=%T", folder], text=True,
+                          capture_output=True)
+    if done.returncode:
+        return done.stderr.strip()
+    kind = done.stdout.strip()
+    if kind in ("tmpfs", "ramfs"):
+        return f"{folder} is in memory ({kind}), where syncing costs nothing"
+    if len(str(folder)) > PATH_MOST:
+        return f"{folder} is too long a path for the sockets in it"
+    for part in (folder, *folder.parents):
+        if os.geteuid() == 0 and not part.stat().st_mode & 0o001:
+            return f"{part} is closed to others than its owner, and Postfix has users of its own"
+    return None
+
+
+def choose_place():
+    """BENCH_DIR, or the first of the usual places that will do."""
+    named = os.environ.get("BENCH_DIR")
+    places = [Path(named).resolve()] if named else [ROOT / "build", Path("/var/tmp")]
+    if not named:
+        places[0].mkdir(exist_ok=True)
+    reasons = [check_place(place) for place in places]
+    if None in reasons:
+        return places[reasons.index(None)]
+    sys.exit("bench: " + "; ".join(reasons) +
+             ". Set BENCH_DIR to a folder on a disk that all may pass through.")
+
+
 def open_folders():
-    """On disk (not tmpfs: fsync must cost what it costs), and in memory. Others than root, as
-    whom some servers run, may pass through."""
+    """On disk, and in memory. Others than root, as whom some servers run, may pass through."""
     folders = []
-    for name, fallback in (("BENCH_DIR", None), ("BENCH_SHM", "/dev/shm")):
-        folders.append(tempfile.mkdtemp(prefix="postern-bench-",
-                                        dir=os.environ.get(name, fallback)))
+    for name, place in (("BENCH_DIR", choose_place()),
+                        ("BENCH_SHM", os.environ.get("BENCH_SHM", "/dev/shm"))):
+        folders.append(tempfile.mkdtemp(prefix="postern-bench-", dir=place))
         os.chmod(folders[-1], 0o711)
         os.environ[name] = folders[-1]
     return folders

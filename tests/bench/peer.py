@@ -189,9 +189,7 @@ class Peer:
             f"sasldb_path: {database}\n")
         shutil.chown(self.folder / "data", "postfix")
         database.chmod(0o644)
-        for parent in [self.folder, *self.folder.parents]:
-            if parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o111)
+        self.folder.chmod(0o755)
         self.postfix("start")
         wait_for(lambda: is_listening(self.port), 20, "Postfix")
 

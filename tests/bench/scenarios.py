@@ -35,8 +35,8 @@ class Ground(contextlib.ExitStack):
     def __init__(self):
         super().__init__()
         self.sides = []
-        self.folder = Path(tempfile.mkdtemp(prefix="postern-bench-",
-                                            dir=os.environ.get("BENCH_DIR")))
+        self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=os.environ.get("BENCH_DIR")))
+        self.folder.chmod(0o711)  # Postfix and rspamd have users of their own
         self.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.serial = 0
         with self.unwinding():

@@ -35,9 +35,6 @@ class Rspamd:
             (self.folder / name).mkdir(parents=True)
             (self.folder / name).chmod(0o777)
         self.folder.chmod(0o777)
-        for parent in self.folder.parents:
-            if parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o111)
         self.configure()
 
     def configure(self):
