@@ -59,14 +59,23 @@ def run(args):
                              when=time.strftime("%Y-%m-%d %H:%M"),
                              seconds=round(time.monotonic() - started), rows=bench.table.rows)
         path.write_text(json.dumps(dict(scenarios=written), indent=1))
-    groups = {name: written[name]["rows"] for name in SCENARIOS
+    chosen = {name: written[name] for name in SCENARIOS
               if name in (args.scenarios or SCENARIOS)}
-    print(f"\nOn {machine()}, shared with load generator and destination; medians of "
-          f"{args.rounds} rounds, {Load.totals['submitted']} messages submitted, "
+    print(f"\nOn {machine()}, shared with load generator and destination; "
+          f"{Load.totals['submitted']} messages submitted, "
           f"{Load.totals['arrived']} arrived, {Load.totals['verified']} verified.\n")
-    table.write_table(groups, sys.stdout)
-    seconds = sum(written[name]["seconds"] for name in groups)
+    table.write_table(chosen, sys.stdout)
+    seconds = sum(run["seconds"] for run in chosen.values())
     print(f"Written to {path}, after {seconds // 60} min {seconds % 60} s.")
+
+
+def draw(args):
+    scenarios = table.load(Path(args.json))
+    why = table.mixture(scenarios) if scenarios else f"{args.json} has none"
+    if why and not (args.force and scenarios):
+        sys.exit(f"bench: no plots of these figures: {why}. Run make bench on one commit without "
+                 "changes, or add --force to see them.")
+    write_plots(scenarios, Path(args.plots))
 
 
 def main():
@@ -80,7 +89,9 @@ def main():
     parser.add_argument("--quick", dest="shrink", action="store_const", const=10,
                         help="--shrink 10")
     parser.add_argument("--json", default=ROOT / "build/bench.json")
-    parser.add_argument("--plots", metavar="FOLDER")
+    parser.add_argument("--plots", metavar="FOLDER", help="write SVG and tables, unless the figures "
+                        "are of several commits or of one with changes")
+    parser.add_argument("--force", action="store_true", help="plots of such figures, too")
     args = parser.parse_args()
     unknown = set(args.scenarios) - set(SCENARIOS)
     if unknown:
@@ -93,7 +104,7 @@ def main():
         keeper.guard()
         run(args)
     if args.plots:
-        write_plots(table.load(Path(args.json)), Path(args.plots))
+        draw(args)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """SVG plots of the figures, for the README, and a page with all tables.
 
-Bars are medians of the rounds, whiskers reach from the least to the greatest round. A plot brings
+Bars are medians of the rounds (a p50 or p99: of all rounds' messages), whiskers reach from the least to the greatest round. A plot brings
 its own background, in light or dark as the reader's system wants it; its text is text.
 """
 from html import escape
@@ -204,17 +204,14 @@ def plots_of(scenarios):
 
 def write_page(scenarios, plots, out):
     print("# The benchmark's figures\n\nWritten by `tests/bench/bench.py --plots docs/bench` from "
-          "the last run of `make bench`. Medians of the rounds, then the least and the greatest.",
-          file=out)
+          "the last run of `make bench`. Medians of the rounds, then the least and the greatest round. "
+          "Where a number of messages is given, the value is of all of them together.", file=out)
     for name, plot in plots.items():
         if plot.groups:
             print(f"\n![{plot.title}]({name}.svg)\n\n{plot.sentence}", file=out)
-    print("\n| scenario | when | commit | rounds | machine |\n|---|---|---|---|---|", file=out)
-    for name, run in scenarios.items():
-        quick = ", quick" if run["quick"] else ""
-        print(f"| {name} | {run['when']} | {run['commit']} | {run['rounds']}{quick} | "
-              f"{run['machine']} |", file=out)
-    write_markdown({name: run["rows"] for name, run in scenarios.items()}, out)
+    machines = ", ".join(sorted({run["machine"] for run in scenarios.values()}))
+    print(f"\nOn {machines}.", file=out)
+    write_markdown(scenarios, out)
 
 
 def write_plots(scenarios, folder):

@@ -77,9 +77,14 @@ def cells(row):
             str(row["runs"]), str(row.get("messages", "")), row.get("aim", ""), met)
 
 
-def write_table(groups, out):
-    """`groups`: scenario to its rows."""
-    lines = [HEAD] + [cells(row) for rows in groups.values() for row in rows]
+def origin(run):
+    """Of a scenario's figures."""
+    return (f"commit {run['commit']}, {run['when']}, {run['rounds']} rounds, {run['bus']}"
+            + ", quick" * run["quick"])
+
+
+def write_table(scenarios, out):
+    lines = [HEAD] + [cells(row) for run in scenarios.values() for row in run["rows"]]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
 
     def write(line):
@@ -87,19 +92,34 @@ def write_table(groups, out):
                          for i, (cell, width) in enumerate(zip(line, widths)))
         print("  " + text.rstrip(), file=out)
     write(HEAD)
-    for name, rows in groups.items():
-        print(f"\n{name}", file=out)
-        for row in rows:
+    for name, run in scenarios.items():
+        print(f"\n{name}: {origin(run)}", file=out)
+        for row in run["rows"]:
             write(cells(row))
-    aims = [row for rows in groups.values() for row in rows if "met" in row]
+    aims = [row for run in scenarios.values() for row in run["rows"] if "met" in row]
     print(f"\n{sum(row['met'] for row in aims)} of {len(aims)} aims are met.", file=out)
 
 
-def write_markdown(groups, out):
-    for name, rows in groups.items():
-        print(f"\n## {name}\n\n| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}", file=out)
-        for row in rows:
+def write_markdown(scenarios, out):
+    for name, run in scenarios.items():
+        print(f"\n## {name}\n\nOf {origin(run)}.\n\n| {' | '.join(HEAD)} |\n"
+              f"|{'---|' * len(HEAD)}", file=out)
+        for row in run["rows"]:
             print(f"| {' | '.join(cells(row))} |", file=out)
+
+
+def mixture(scenarios):
+    """Why these figures don't belong together, or None."""
+    commits = sorted({run["commit"] for run in scenarios.values()})
+    if len(commits) > 1:
+        return f"the scenarios ran on commits {', '.join(commits)}"
+    if any("dirty" in commit or commit == "unknown" for commit in commits):
+        return f"they ran on {commits[0]}, which nobody else can check out"
+    for what in ("machine", "rounds", "bus"):
+        if len({run[what] for run in scenarios.values()}) > 1:
+            return f"the scenarios differ in {what}"
+    quick = [name for name, run in scenarios.items() if run["quick"]]
+    return f"{', '.join(quick)} ran in their quick form" if quick else None
 
 
 def load(path):
