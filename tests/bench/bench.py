@@ -96,7 +96,7 @@ def main():
     unknown = set(args.scenarios) - set(SCENARIOS)
     if unknown:
         parser.error(f"no scenario {', '.join(unknown)}: there are {', '.join(SCENARIOS)}")
-    with_peer = {"throughput", "latency"} & set(args.scenarios or SCENARIOS)
+    with_peer = {"throughput", "sustained", "latency"} & set(args.scenarios or SCENARIOS)
     if with_peer and not args.plots and os.geteuid() != 0:
         parser.error(f"Postfix starts as root only, and {' and '.join(sorted(with_peer))} need it: "
                      "run this as root, or name other scenarios")

@@ -31,6 +31,17 @@ class Result:
         self.due_ms = sorted((arrival - due) / 1000 for due, _, _, arrival in arrivals)
         self.cpu_us = self.load_us = self.sink_us = self.peak_bytes = 0
 
+    def least_rate(self, seconds):
+        """Of the stretches of so many seconds that the arrivals fill."""
+        first = min(dot for _, dot, _, _ in self.arrivals)
+        whole = int(self.seconds // seconds)
+        stretches = [0] * max(1, whole)
+        for *_, arrival in self.arrivals:
+            at = int((arrival - first) / 1e6 // seconds)
+            if at < len(stretches):
+                stretches[at] += 1
+        return min(stretches) / seconds
+
     def __str__(self):
         return (f"{self.arrived}/{self.count} {self.rate:.0f}/s {self.cpu_us:.0f} us "
                 f"answer {quantile(self.answer_ms, .5):.1f}/{quantile(self.answer_ms, .99):.1f} "

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """SVG plots of the figures, for the README, and a page with all tables.
 
-Bars are medians of the rounds (a p50 or p99: of all rounds' messages), whiskers reach from the least to the greatest round. A plot brings
-its own background, in light or dark as the reader's system wants it; its text is text.
+Bars are medians of the rounds (a p50 or p99: of all rounds' messages together), whiskers reach from
+the least to the greatest round. A plot brings its own background, in light or dark as the reader's
+system wants it; its text is text.
 """
 from html import escape
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from dkim_check import refused
 from load import Load
-from sides import (BIN, SAMPLE, Nobody, Ours, Sink, Theirs, memory_bytes, quiet_cpu_seconds,
-                   wait_for)
+from sides import (BIN, SAMPLE, Nobody, Ours, Sink, Theirs, cpu_seconds, memory_bytes,
+                   quiet_cpu_seconds, wait_for)
 from spam import Rspamd
 from table import Table, at_least, at_most
 
@@ -145,6 +145,11 @@ class Bench:
         count = max(20, int(first.rate * self.span(1)))
         return Load(side, count=count, **how).wait(sink, settle=False).rate
 
+    def counts(self, sides, sink, seconds, **how):
+        """How many messages each side does in that time."""
+        return {side.name: max(20, int(self.warm(side, sink, **how) * seconds))
+                for side in sides}
+
     def rounds(self, measure, sides, most=None):
         """A B B A A B …: one result of each side in each round, in the order of rounds."""
         results = {side.name: [] for side in sides}
@@ -161,27 +166,45 @@ class Bench:
             (200000, "scan on"): (2, None), (5000, "scan off"): (6, None)}
 
     def throughput(self):
-        sizes = ((5000, 3000), (20000, 1500), (200000, 300))
-        for how, sizes_of in (("scan on", sizes), ("scan off", sizes),
-                              ("scan and rspamd", sizes[:1])):
+        for how, sizes in (("scan on", (5000, 20000, 200000)), ("scan off", (5000, 20000, 200000)),
+                           ("scan and rspamd", (5000,))):
             with Pair(how != "scan off", self.bus, spam=how == "scan and rspamd") as pair:
-                for size, count in sizes_of:
-                    count //= 3 if how == "scan and rspamd" else 1
-                    self.one_throughput(pair, size, self.few(count), how)
+                for size in sizes:
+                    self.one_throughput(pair, size, how)
 
-    def one_throughput(self, pair, size, count, how):
-        for side in pair.sides:
-            Load(side, count=max(20, count // 10), size=size).wait(pair.sink)
-        results = self.rounds(lambda side: Load(side, count=count, size=size).wait(pair.sink),
-                              pair.sides)
+    def one_throughput(self, pair, size, how):
+        """As many messages as a side does in the time: neither's is over before its checkpoints
+        and sweeps fall due."""
+        counts = self.counts(pair.sides, pair.sink, self.span(6), size=size)
+        results = self.rounds(lambda side: Load(side, count=counts[side.name], size=size).wait(
+            pair.sink), pair.sides)
         aims = self.AIMS.get((size, how), (None, None))
         self.show("throughput", f"{kilobytes(size)}, {how}", results, aims)
+
+    def sustained(self):
+        """At full rate for so long that a side's upkeep falls due, and what of it falls due
+        later."""
+        seconds, case, add = self.span(100), "5 kB, scan on", self.table.add
+        with Pair(True, self.bus) as pair:
+            counts = self.counts(pair.sides, pair.sink, seconds)
+            begun = cpu_seconds(pair.ours.pids())
+            results = {side.name: [Load(side, count=counts[side.name]).wait(
+                pair.sink, seconds * 4 + 60)] for side in pair.sides}
+            # Ours had nothing to do while the peer ran, but for its own upkeep.
+            rest = quiet_cpu_seconds(pair.ours.pids()) - begun
+        self.show("sustained", case, results, self.AIMS[5000, "scan on"])
+        for name, (result,) in results.items():
+            add("sustained", case, name, "rate, least of 10 s", result.least_rate(
+                self.span(10)), "msg/s")
+        add("sustained", case, "postern", "CPU a message, until the peer's run ended",
+            rest * 1e6 / counts["postern"], "us")
 
     def show(self, scenario, case, results, aims=(None, None)):
         add = self.table.add
         for name, list_ in results.items():
             add(scenario, case, name, "rate", [r.rate for r in list_], "msg/s")
             add(scenario, case, name, "CPU a message", [r.cpu_us for r in list_], "us")
+            add(scenario, case, name, "time of a run", [r.seconds for r in list_], "s")
         if "postfix" not in results:
             return
         ours, theirs = results["postern"], results["postfix"]
@@ -476,11 +499,10 @@ class Bench:
     def engines(self):
         with Ground() as ground:
             sides = [ground.ours(bus=bus, name=bus) for bus in ("local", "kafka")]
-            for side in sides:
-                Load(side, count=self.few(500)).wait(ground.sink)
-            for size, count in ((5000, 2000), (20000, 1000), (200000, 200)):
-                results = self.rounds(lambda side: Load(side, count=self.few(count), size=size)
-                                      .wait(ground.sink), sides)
+            for size in (5000, 20000, 200000):
+                counts = self.counts(sides, ground.sink, self.span(4), size=size)
+                results = self.rounds(lambda side: Load(
+                    side, count=counts[side.name], size=size).wait(ground.sink), sides)
                 case = kilobytes(size)
                 self.show("engines", case, results)
                 self.table.ratio("engines", case, "rate, Kafka to local",
@@ -509,5 +531,5 @@ class Bench:
             self.table.add("cold", "start to first delivered", "postern", "time", times, "ms")
 
 
-SCENARIOS = ("ceiling", "throughput", "latency", "burst", "slow", "backlog", "idle", "growth",
+SCENARIOS = ("ceiling", "throughput", "sustained", "latency", "burst", "slow", "backlog", "idle", "growth",
              "engines", "cold")
