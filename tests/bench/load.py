@@ -64,10 +64,11 @@ class Load:
         self.cpu = cpu_seconds(side.pids())
         self.sink_us = None
         self.accepted = set()  # numbers of all that were answered with 250
-        argv = [BIN / "bench-load", "--port", side.port, "--user", side.user(app), "--secret",
-                side.secret(app), "--count", count, "--bytes", size, "--connections",
-                connections, "--rate", rate, "--domain", domain, "--prefix", self.prefix,
-                "--from", f"bench@{DOMAIN}", "--out", self.out]
+        argv = [BIN / "bench-load", "--port", side.port, "--count", count, "--bytes", size,
+                "--connections", connections, "--rate", rate, "--domain", domain, "--prefix",
+                self.prefix, "--from", f"bench@{DOMAIN}", "--out", self.out]
+        for name in [app] if isinstance(app, str) else app:
+            argv += ["--user", side.user(name), "--secret", side.secret(name)]
         argv += ["--idle"] * idle + getattr(side, "options", [])
         argv += ["--aside", aside, "--aside-every", self.every] if aside else []
         self.child = subprocess.Popen([str(a) for a in argv], text=True, stdout=subprocess.PIPE)

@@ -442,13 +442,17 @@ class Bench:
         self.growth_of_size()
 
     def growth_of_apps(self):
+        """Mail of all apps, or of so many that are spread over them."""
+        most = max(10, 100 // self.shrink)
         with Ground() as ground:
-            sides = []
+            sides, loads = [], {}
             for apps in (10, 1000, 10000):
-                names = ("shop",) + tuple(f"app{n}" for n in range(apps - 1))
-                sides.append(ground.ours(apps=names, credentials=("shop",), bus=self.bus,
+                names = tuple(f"app{n}" for n in range(apps))
+                senders = names[::max(1, apps // most)][:most]
+                sides.append(ground.ours(apps=names, credentials=senders, bus=self.bus,
                                          name=f"{apps} apps"))
-            self.grow(ground, sides)
+                loads[sides[-1].name] = dict(app=senders, connections=most)
+            self.grow(ground, sides, loads)
 
     def growth_of_patterns(self):
         with Ground() as ground:
@@ -456,20 +460,19 @@ class Bench:
                                  scanner={"SCANNER_WORKER": BIN / "bench-worker"},
                                  environment={"BENCH_PATTERNS": str(patterns)})
                      for patterns in (3, 30, 300)]
-            self.grow(ground, sides)
+            self.grow(ground, sides, {side.name: {} for side in sides})
 
-    def grow(self, ground, sides):
+    def grow(self, ground, sides, loads):
         """The same load on each, in turn; the largest beside the smallest."""
-        count = self.few(2000)
-        for side in sides:
-            Load(side, count=self.few(300)).wait(ground.sink)
-        results = self.rounds(lambda side: Load(side, count=count, watch_memory=True).wait(
-            ground.sink), sides)
+        least, most = sides[0].name, sides[-1].name
+        rates = [self.warm(side, ground.sink, **loads[side.name]) for side in sides]
+        count = int(max(rates) * self.span(3))
+        results = self.rounds(lambda side: Load(
+            side, count=count, watch_memory=True, **loads[side.name]).wait(ground.sink), sides)
         for name, list_ in results.items():
             self.show("growth", name, {"postern": list_})
             self.table.add("growth", name, "postern", "memory, most",
                            [r.peak_bytes / 2**20 for r in list_], "MiB")
-        least, most = sides[0].name, sides[-1].name
         self.table.ratio("growth", f"{most} to {least}", "rate",
                          [r.rate for r in results[most]], [r.rate for r in results[least]],
                          at_least(.95))

@@ -11,8 +11,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 from stack import ROOT, Stack, free_port, wait_for  # noqa: E402
 
 DOMAIN = "shop.example"
-FINAL = {"delivered", "bounced", "expired", "held", "discarded"}
-
 
 APP = """\
 kind: app

@@ -135,7 +135,7 @@ static void log_in(struct client *client)
 		if (is_plain)
 			get_ready(client);
 		else
-			command(client, STEP_AUTH, office->auth);
+			command(client, STEP_AUTH, client->auth);
 		break;
 	default:
 		get_ready(client);
@@ -201,13 +201,15 @@ static void on_ready(void *with, unsigned what)
 		flush(client);
 }
 
-bool client_open(struct client *client, const struct client_office *office)
+bool client_open(
+	struct client *client, const struct client_office *office, const char *auth)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET,
 		.sin_port = htons(office->plan->port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int one = 1;
 	*client = (struct client){ .office = office,
+		.auth = auth,
 		.room = memory_new(CONTENT_HEAD + CONTENT_DIGITS) };
 	client->stream.fd = socket(
 		AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -18,7 +18,6 @@ struct client_office {
 	struct loop *loop;
 	SSL_CTX *tls;
 	const struct content *content;
-	const char *auth; /* the command */
 	void *with;
 	void (*ready)(void *with, struct client *client); /* logged in */
 	void (*sent)(void *with, struct client *client);  /* the final dot went out */
@@ -30,6 +29,7 @@ struct client {
 	struct client *next; /* the load's */
 	size_t message;      /* the one it is sending */
 	const struct client_office *office;
+	const char *auth; /* the command */
 	struct stream stream;
 	struct watch *watch;
 	unsigned step;
@@ -40,7 +40,8 @@ struct client {
 	char in[1024];
 };
 
-bool client_open(struct client *client, const struct client_office *office);
+bool client_open(
+	struct client *client, const struct client_office *office, const char *auth);
 void client_send(struct client *client, size_t message);
 void client_close(struct client *client);
 

@@ -22,6 +22,7 @@ struct message {
 struct load {
 	const struct load_plan *plan;
 	struct client_office office;
+	char *auths[LOAD_LOGINS];
 	struct timer *pace;
 	struct watch *stop;
 	struct client *clients, *ready;
@@ -105,8 +106,9 @@ static void on_failed(void *with, struct client *client, const char *why)
 
 static void open_next(struct load *load)
 {
+	const char *auth = load->auths[load->opened % load->plan->login_count];
 	struct client *client = &load->clients[load->opened++];
-	if (!client_open(client, &load->office))
+	if (!client_open(client, &load->office, auth))
 		on_failed(load, client, "cannot connect");
 }
 
@@ -151,10 +153,11 @@ static void on_answered(void *with, struct client *client, unsigned code)
 }
 
 /* RFC 4616. */
-static char *auth_plain(const struct load_plan *plan)
+static char *auth_plain(const struct load_login *login)
 {
 	char raw[512], coded[700];
-	int size = snprintf(raw, sizeof(raw), "%c%s%c%s", 0, plan->user, 0, plan->secret);
+	int size = snprintf(
+		raw, sizeof(raw), "%c%s%c%s", 0, login->user, 0, login->secret);
 	EVP_EncodeBlock((unsigned char *)coded, (unsigned char *)raw, size);
 	char *text = memory_new(800);
 	snprintf(text, 800, "AUTH PLAIN %s\r\n", coded);
@@ -195,13 +198,14 @@ static void open_office(struct load *load)
 		.loop = loop_new(),
 		.tls = SSL_CTX_new(TLS_client_method()),
 		.content = content_new(plan->from, plan->prefix, plan->bytes),
-		.auth = auth_plain(plan),
 		.with = load,
 		.ready = on_logged_in,
 		.sent = on_sent,
 		.answered = on_answered,
 		.failed = on_failed };
 	SSL_CTX_set_read_ahead(load->office.tls, 1);
+	for (size_t i = 0; i < plan->login_count; i++)
+		load->auths[i] = auth_plain(&plan->logins[i]);
 }
 
 int load_run(const struct load_plan *plan)

@@ -7,9 +7,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define LOAD_LOGINS 256
+
+struct load_login {
+	const char *user, *secret;
+};
+
 struct load_plan {
 	unsigned short port;
-	const char *user, *secret, *from, *prefix, *domain, *out;
+	struct load_login logins[LOAD_LOGINS]; /* the connections take turns */
+	size_t login_count;
+	const char *from, *prefix, *domain, *out;
 	const char *aside; /* parent of the domains of every `aside_every`-th message */
 	size_t connections, count, bytes, aside_every;
 	unsigned domains;

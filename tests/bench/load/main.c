@@ -35,6 +35,7 @@ static const struct option options[] = {
 
 static const char usage[] =
 	"usage: bench-load --port N --user APP --secret S --out FILE [options]\n"
+	"  --user and --secret may come several times: the connections take turns\n"
 	"  --from ADDRESS      sender of envelope and header (bench@shop.example)\n"
 	"  --prefix TEXT       of the messages' tokens (m)\n"
 	"  --connections N     open at a time (20)\n"
@@ -57,10 +58,14 @@ static bool parse(int argc, char **argv, struct load_plan *plan)
 			plan->port = (unsigned short)number;
 			break;
 		case 'u':
-			plan->user = optarg;
+			if (plan->login_count == LOAD_LOGINS)
+				return false;
+			plan->logins[plan->login_count++].user = optarg;
 			break;
 		case 's':
-			plan->secret = optarg;
+			if (!plan->login_count)
+				return false;
+			plan->logins[plan->login_count - 1].secret = optarg;
 			break;
 		case 'f':
 			plan->from = optarg;
@@ -105,7 +110,10 @@ static bool parse(int argc, char **argv, struct load_plan *plan)
 			return false;
 		}
 	}
-	return plan->port && plan->user && plan->secret && plan->out;
+	for (size_t i = 0; i < plan->login_count; i++)
+		if (!plan->logins[i].secret)
+			return false;
+	return plan->port && plan->login_count && plan->out;
 }
 
 int main(int argc, char **argv)
