@@ -51,10 +51,11 @@ def run(args):
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     for name in args.scenarios or SCENARIOS:
         print(f"\n{name}", file=sys.stderr, flush=True)
+        version = commit()
         bench = Bench(args.rounds, args.shrink, args.bus)
         started = time.monotonic()
         bench.run(name)
-        written[name] = dict(commit=commit(), machine=machine(), rounds=args.rounds,
+        written[name] = dict(commit=version, machine=machine(), rounds=args.rounds,
                              quick=args.shrink > 1, bus=args.bus,
                              when=time.strftime("%Y-%m-%d %H:%M"),
                              seconds=round(time.monotonic() - started), rows=bench.table.rows)
@@ -89,8 +90,8 @@ def main():
     parser.add_argument("--quick", dest="shrink", action="store_const", const=10,
                         help="--shrink 10")
     parser.add_argument("--json", default=ROOT / "build/bench.json")
-    parser.add_argument("--plots", metavar="FOLDER", help="write SVG and tables, unless the figures "
-                        "are of several commits or of one with changes")
+    parser.add_argument("--plots", metavar="FOLDER", help="write SVG and tables, unless the "
+                        "figures are of several commits or of one with changes")
     parser.add_argument("--force", action="store_true", help="plots of such figures, too")
     args = parser.parse_args()
     unknown = set(args.scenarios) - set(SCENARIOS)

@@ -205,8 +205,8 @@ def plots_of(scenarios):
 
 def write_page(scenarios, plots, out):
     print("# The benchmark's figures\n\nWritten by `tests/bench/bench.py --plots docs/bench` from "
-          "the last run of `make bench`. Medians of the rounds, then the least and the greatest round. "
-          "Where a number of messages is given, the value is of all of them together.", file=out)
+          "the last run of `make bench`. Medians of the rounds, then the least and the greatest "
+          "round. Where a number of messages is given, the value is of all of them together.", file=out)
     for name, plot in plots.items():
         if plot.groups:
             print(f"\n![{plot.title}]({name}.svg)\n\n{plot.sentence}", file=out)

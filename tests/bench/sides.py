@@ -68,7 +68,8 @@ class Sink:
 
     def start(self):
         argv = [BIN / "bench-sink", "--out", self.file, "--samples", self.samples,
-                "--sample", str(SAMPLE), "--certificate", self.tls / "certificate.pem", "--key", self.tls / "key.pem"]
+                "--sample", str(SAMPLE), "--certificate", self.tls / "certificate.pem",
+                "--key", self.tls / "key.pem"]
         for name in self.DOORS:
             argv += [f"--{name}", str(self.ports[name])]
         self.child = subprocess.Popen(argv)
@@ -214,8 +215,8 @@ class Theirs:
 
     def __init__(self, folder, sink, beside, scans=True, spam=None):
         self.spam, self.dns_port = spam, beside.dns_port
-        self.peer = Peer(folder, sink.ports["port"], sink.tls, beside.keys / "rsa1.pem", SIGNATURES,
-                         DOMAIN, scans, spam)
+        self.peer = Peer(folder, sink.ports["port"], sink.tls, beside.keys / "rsa1.pem",
+                         SIGNATURES, DOMAIN, scans, spam)
         self.port = self.peer.port
 
     def user(self, app="shop"):
