@@ -2,8 +2,9 @@
 """The stack that a user would run instead: Debian's Postfix with OpenDKIM and clamav-milter.
 
 Well tuned: milters and clamd on UNIX sockets, raised process and concurrency limits, processes that
-last, no in_flow_delay, connections to the destination always reused, temporary files in memory.
-Everything lives in a folder of its own.
+last, no in_flow_delay, temporary files in memory. Connections to the destination are reused on demand,
+as by default: reusing them always (smtp_connection_cache_destinations = static:all) made it slower in
+each of four rounds. Everything lives in a folder of its own.
 """
 import os
 import shutil
@@ -51,7 +52,6 @@ qmgr_message_active_limit = 200000
 qmgr_message_recipient_limit = 200000
 default_destination_concurrency_limit = 100
 initial_destination_concurrency = 20
-smtp_connection_cache_destinations = static:all
 max_use = 10000
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
