@@ -7,23 +7,17 @@
 #include "cli/control.h"
 #include "cli/notice.h"
 #include "lib/clock.h"
+#include "lib/id.h"
 #include "lib/mail.h"
 #include "lib/memory.h"
 #include "lib/table.h"
 #include "lib/topics.h"
 
-/* A mail that is let go is handed to nobody for this long, so that its record can be
- * deleted first. Were the record deleted after a stage held the mail anew under the same
- * key, that mail would be lost. */
-#define HEAD_START_MS 1500
-/* The delete is not begun with less than this left. */
-#define MARGIN_MS 500
-
 struct survey {
 	const struct held_query *query;
 	struct arena *arena;
 	struct arena *scratch;
-	struct table *found; /* id: struct held */
+	struct table *found; /* key: struct held */
 };
 
 static struct held *summarise(struct arena *arena, const Postern__Mail *mail)
@@ -31,6 +25,7 @@ static struct held *summarise(struct arena *arena, const Postern__Mail *mail)
 	struct held *held = ARENA_NEW(arena, struct held);
 	const Postern__Hold *hold = mail->hold;
 	held->id = arena_string(arena, slice_of(mail->id));
+	held->key = arena_string(arena, slice_of(mail_hold_key(arena, mail)));
 	held->app = arena_string(arena, slice_of(mail->app));
 	held->from = arena_string(arena, slice_of(mail->envelope->from));
 	held->subject = arena_string(arena, slice_of(mail->subject));
@@ -96,23 +91,48 @@ static void read_seen(void *with, const struct bus_delivery *delivery)
 			arena_copy(reading->arena, delivery->value), &reading->fault);
 }
 
-Postern__Mail *held_read(
-	struct session *session, struct arena *arena, const char *id, struct fault *fault)
+static bool read_key(struct session *session, const char *key, struct reading *reading)
 {
-	struct reading reading = { .arena = arena };
 	const struct bus_range newest = { .topic = TOPIC_QUARANTINE,
-		.key = slice_of(id),
+		.key = slice_of(key),
 		.newest_first = true,
 		.limit = 1 };
-	if (!session_browse(session, &newest, read_seen, &reading, fault))
+	return session_browse(session, &newest, read_seen, reading, &reading->fault);
+}
+
+/* The hold of a mail that was let go and held anew; NULL if there is none, or `fault`. */
+static const char *find_later(
+	struct session *session, struct arena *arena, const char *id, struct fault *fault)
+{
+	struct filter filter = { 0 };
+	struct held_query query = { .filter = &filter };
+	struct held_list list = { 0 };
+	if (!id_is_valid(slice_of(id)) ||
+		!filter_add(&filter, arena, arena_printf(arena, "id=%s", id), fault) ||
+		!held_survey(session, arena, &query, &list, fault) || !list.count)
 		return NULL;
-	if (!reading.mail)
-		fault_permanent(fault, "%s",
-			reading.fault.kind
-				? reading.fault.text
-				: "it is not in quarantine; `posternctl trace` "
-				  "shows what became of it");
-	return reading.mail;
+	return list.list[0]->key;
+}
+
+Postern__Mail *held_read(struct session *session, struct arena *arena, const char *word,
+	struct fault *fault)
+{
+	struct reading reading = { .arena = arena };
+	const char *key = word;
+	if (read_key(session, key, &reading) && !reading.mail && !reading.fault.kind) {
+		key = find_later(session, arena, word, &reading.fault);
+		if (key)
+			read_key(session, key, &reading);
+	}
+	if (reading.mail)
+		return reading.mail;
+	if (!reading.fault.kind)
+		fault_permanent(&reading.fault,
+			"it is not in quarantine; `posternctl trace` shows what became "
+			"of it");
+	if (fault)
+		*fault = reading.fault;
+	return NULL;
 }
 
 static bool publish_event(const struct held_act *act, const Postern__Mail *mail,
@@ -124,33 +144,12 @@ static bool publish_event(const struct held_act *act, const Postern__Mail *mail,
 	return session_wait(act->session, 0, fault);
 }
 
-static bool publish_record(const struct held_act *act, const Postern__Mail *held,
-	bool is_there, struct fault *fault)
+static bool delete_record(
+	const struct held_act *act, const Postern__Mail *held, struct fault *fault)
 {
-	struct bus_record record = { .topic = TOPIC_QUARANTINE,
-		.key = slice_of(held->id) };
-	if (is_there)
-		mail_encode(act->arena, held, &record);
+	const struct bus_record record = { .topic = TOPIC_QUARANTINE,
+		.key = slice_of(mail_hold_key(act->arena, held)) };
 	return session_publish(act->session, &record, fault);
-}
-
-/* Deletes the record of a mail that is on its way from `due_ms`. Late, it stays: a record
- * too many is harmless, one too few is a lost mail. */
-static bool delete_before(const struct held_act *act, const Postern__Mail *held,
-	int64_t due_ms, struct fault *fault)
-{
-	static const char late[] =
-		"it is on its way, but the bus was so slow that its record stays in "
-		"quarantine; discard it once the mail has arrived";
-	if (clock_unix_ms() > due_ms - MARGIN_MS)
-		return fault_temporary(fault, "%s", late);
-	if (!publish_record(act, held, false, fault))
-		return false;
-	if (clock_unix_ms() < due_ms)
-		return true;
-	/* The delete may have come behind a new hold: put back what we know of. */
-	return publish_record(act, held, true, fault) &&
-	       fault_temporary(fault, "%s", late);
 }
 
 /* Where a mail goes on, and what is said of it. */
@@ -159,19 +158,28 @@ struct way {
 	Postern__EventKind kind;
 };
 
+/* The record goes last. A stage may hold the mail anew before that, but under another
+ * key. */
 static bool send_on(const struct held_act *act, const Postern__Mail *held,
-	const Postern__Mail *mail, struct way way, struct fault *fault)
+	Postern__Mail *mail, struct way way, struct fault *fault)
 {
-	int64_t due_ms = clock_unix_ms() + HEAD_START_MS;
+	mail->hold = NULL;
+	mail_add_step(
+		act->arena, mail, STEP_QUARANTINE, held->hold ? held->hold->held_us : 0);
 	struct bus_record record = {
 		.topic = topic_of_lane(act->arena, way.family, mail->lane),
 		.key = mail_key(act->arena, mail),
-		.due_ms = due_ms,
 	};
 	mail_encode(act->arena, mail, &record);
-	return session_publish(act->session, &record, fault) &&
-	       publish_event(act, mail, way.kind, fault) &&
-	       delete_before(act, held, due_ms, fault);
+	struct fault why = { 0 };
+	if (!session_publish(act->session, &record, fault) ||
+		!publish_event(act, mail, way.kind, fault))
+		return false;
+	return delete_record(act, held, &why) ||
+	       fault_temporary(fault,
+		       "it is on its way, but its record stays in quarantine; discard "
+		       "that once the mail has arrived: %s",
+		       why.text);
 }
 
 /* A mail that the scanner decided to hold goes past the scanner, whatever its holder
@@ -197,7 +205,6 @@ bool held_release(
 	Postern__Mail mail = *held;
 	struct way way = { held_release_family(held),
 		POSTERN__EVENT_KIND__EVENT_RELEASED };
-	mail.hold = NULL;
 	/* What nobody has judged yet is only let go on; it has no verdict to pass over.
 	 */
 	bool is_unjudged = strcmp(way.family, TOPIC_ACCEPTED) == 0;
@@ -209,7 +216,6 @@ bool held_rescan(
 	const struct held_act *act, const Postern__Mail *held, struct fault *fault)
 {
 	Postern__Mail mail = *held;
-	mail.hold = NULL;
 	mail.release = NULL;
 	mail.verdict = NULL;
 	struct way way = { TOPIC_ACCEPTED, POSTERN__EVENT_KIND__EVENT_RESCAN };
@@ -220,5 +226,5 @@ bool held_discard(
 	const struct held_act *act, const Postern__Mail *held, struct fault *fault)
 {
 	return publish_event(act, held, POSTERN__EVENT_KIND__EVENT_DISCARDED, fault) &&
-	       publish_record(act, held, false, fault);
+	       delete_record(act, held, fault);
 }

@@ -2,7 +2,7 @@
  *
  * The mails in quarantine, and the three ways out of it. Each way is ordered so that a
  * kill at any point leaves the mail in quarantine, or on its way, or both; the sender's
- * delivery record sees to the latter. */
+ * delivery record sees to the latter. What deletes a hold never deletes a later one. */
 #ifndef CLI_HELD_H
 #define CLI_HELD_H
 
@@ -10,6 +10,7 @@
 #include "cli/session.h"
 
 struct held {
+	const char *key; /* of the hold: mail_hold_key() */
 	const char *id, *app, *stage, *from, *subject, *reason;
 	int64_t held_us;
 	size_t recipients;
@@ -28,8 +29,9 @@ struct held_query {
 bool held_survey(struct session *session, struct arena *arena,
 	const struct held_query *query, struct held_list *ret_list, struct fault *fault);
 
-/* NULL with FAULT_PERMANENT: it is not in quarantine. */
-Postern__Mail *held_read(struct session *session, struct arena *arena, const char *id,
+/* By the key of a hold, or by the id of a message: its oldest hold. NULL with
+ * FAULT_PERMANENT: it is not in quarantine. */
+Postern__Mail *held_read(struct session *session, struct arena *arena, const char *word,
 	struct fault *fault);
 
 struct held_act {

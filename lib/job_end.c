@@ -231,7 +231,8 @@ static void hold(struct job *job, const char *reason, const char *resume,
 	event->verdict = mail.verdict;
 	job_note(job, event);
 	log_info(&job->log, "held", FIELD("reason", reason));
-	struct outgoing *outgoing = output(job, TOPIC_QUARANTINE, mail.id);
+	struct outgoing *outgoing = output(
+		job, TOPIC_QUARANTINE, mail_hold_key(job->arena, &mail));
 	mail_encode(job->arena, &mail, &outgoing->record);
 	publish(job, JOB_HOLDING, outgoing);
 }

@@ -301,6 +301,14 @@ void mail_add_step(
 	mail->steps = list;
 }
 
+const char *mail_hold_key(struct arena *arena, const Postern__Mail *mail)
+{
+	unsigned number = 1;
+	for (size_t i = 0; i < mail->n_steps; i++)
+		number += strcmp(mail->steps[i]->stage, STEP_QUARANTINE) == 0;
+	return number == 1 ? mail->id : arena_printf(arena, "%s/%u", mail->id, number);
+}
+
 size_t mail_size(const Postern__Mail *mail)
 {
 	size_t size = mail->content.len;

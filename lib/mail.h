@@ -47,6 +47,12 @@ void mail_prepend(struct arena *arena, Postern__Mail *mail, struct slice header)
 /* Appends a step that began at `started_us` and ends now; likewise on a shallow copy. */
 void mail_add_step(
 	struct arena *arena, Postern__Mail *mail, const char *stage, int64_t started_us);
+/* A step of this name says that the mail was in quarantine, and was let go. */
+#define STEP_QUARANTINE "quarantine"
+/* Under which it is kept in mail.quarantine: its id, and from its second hold on "ID/2".
+ * Each hold has a key of its own, so that what deletes one, however late, never meets
+ * the next; a hold that is repeated after a kill has the same. */
+const char *mail_hold_key(struct arena *arena, const Postern__Mail *mail);
 /* Size in bytes of headers and content together. */
 size_t mail_size(const Postern__Mail *mail);
 /* Key of the mail on the pipeline's topics: app and shard. */

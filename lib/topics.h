@@ -12,7 +12,7 @@
 #define TOPIC_ACCEPTED   "mail.accepted"   /* family: gateway to scanner */
 #define TOPIC_CLEARED    "mail.cleared"    /* family: scanner to signer */
 #define TOPIC_OUTBOUND   "mail.outbound"   /* family: signer to sender, pool in between */
-#define TOPIC_QUARANTINE "mail.quarantine" /* compacted: message id to held Mail */
+#define TOPIC_QUARANTINE "mail.quarantine" /* compacted: mail_hold_key() to held Mail */
 #define TOPIC_EVENTS     "mail.events"     /* key: message id */
 #define TOPIC_DEAD       "mail.dead" /* records that could not be read, with the reason */
 #define TOPIC_CONTROL    "control"   /* compacted: "kind/name" to Object */

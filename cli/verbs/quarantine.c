@@ -54,6 +54,7 @@ static json_t *held_json(struct arena *arena, const struct held *held)
 {
 	const char *const cells[][2] = {
 		{ "id", held->id },
+		{ "hold", held->key },
 		{ "held", moment_print(arena, held->held_us) },
 		{ "app", held->app },
 		{ "stage", held->stage },
@@ -86,7 +87,7 @@ static enum status list(struct command *command)
 			json_print_line(held_json(command->arena, held), command->out);
 			continue;
 		}
-		LISTING_ADD(&listing, held->id,
+		LISTING_ADD(&listing, held->key,
 			moment_print(command->arena, held->held_us), held->app,
 			held->stage, held->from,
 			arena_printf(command->arena, "%zu", held->recipients),
@@ -219,20 +220,20 @@ static bool check_app(
 	return true;
 }
 
-static bool act_on(struct command *command, const struct deed *deed, const char *id)
+static bool act_on(struct command *command, const struct deed *deed, const char *key)
 {
 	const char *why = command_option(command, "why");
 	struct arena *arena = arena_new();
 	struct fault fault = { 0 };
 	struct held_act act = { command->session, arena, why ? why : "" };
-	const Postern__Mail *mail = held_read(command->session, arena, id, &fault);
+	const Postern__Mail *mail = held_read(command->session, arena, key, &fault);
 	bool is_good = mail &&
 		       (!deed->wants_active_app || check_app(command, mail, &fault)) &&
 		       deed->act(&act, mail, &fault);
 	if (is_good)
-		fprintf(command->out, "%s %s\n", id, deed->done);
+		fprintf(command->out, "%s %s\n", key, deed->done);
 	else
-		command_failed(command, "%s: %s", id, fault.text);
+		command_failed(command, "%s: %s", key, fault.text);
 	fflush(command->out);
 	arena_free(arena);
 	return is_good;
@@ -250,7 +251,7 @@ static enum status choose(struct command *command, struct held_list *ret_list)
 	ret_list->list = ARENA_ARRAY(command->arena, struct held *, command->word_count);
 	for (size_t i = 0; i < command->word_count; i++) {
 		struct held *held = ARENA_NEW(command->arena, struct held);
-		held->id = command->words[i];
+		held->key = command->words[i];
 		ret_list->list[ret_list->count++] = held;
 	}
 	return command_session(command) ? STATUS_DONE : STATUS_FAILED;
@@ -271,7 +272,7 @@ static enum status do_deed(struct command *command, const struct deed *deed)
 		return STATUS_FAILED;
 	}
 	for (size_t i = 0; i < chosen.count; i++)
-		if (!act_on(command, deed, chosen.list[i]->id))
+		if (!act_on(command, deed, chosen.list[i]->key))
 			status = STATUS_FAILED;
 	return status;
 }
@@ -345,8 +346,10 @@ const struct verb quarantine_verb = {
 		"    posternctl quarantine release ID --why \"the customer asked for it\"\n"
 		"    posternctl quarantine release --where app=shop,to=*@customer.example\n"
 		"    posternctl quarantine show ID --raw > held.eml\n\n"
-		"What is let go moves on after a moment (1.5 seconds). Doing it twice is "
-		"harmless:\n"
-		"no recipient gets the message a second time.\n",
+		"A message that was let go and held anew is listed as ID/2. Each command "
+		"touches\n"
+		"only the hold that it names; a plain ID means the oldest one. Doing it "
+		"twice is\n"
+		"harmless: no recipient gets the message a second time.\n",
 	ACTIONS(actions),
 };

@@ -494,6 +494,22 @@ START_TEST(a_hold_keeps_the_mail_and_its_verdict)
 }
 END_TEST
 
+/* The command that let it go may still be deleting the first hold. */
+START_TEST(a_mail_that_was_let_go_is_held_under_another_key)
+{
+	struct job *job = take_one();
+	Postern__Mail mail = *job_mail(job);
+	mail_add_step(job_arena(job), &mail, STEP_QUARANTINE, 5);
+	job_replace_mail(job, &mail);
+	job_hold(job, "a card number", TOPIC_CLEARED, NULL);
+	ck_assert(bench_wait(one_settled, SOON));
+	struct slice key = only(TOPIC_QUARANTINE).key;
+	struct slice id = slice_of(mail_in(TOPIC_QUARANTINE)->id);
+	ck_assert(slice_has_prefix_nocase(key, id));
+	ck_assert(slice_equal(slice_skip(key, id.size), SLICE("/2")));
+}
+END_TEST
+
 START_TEST(a_retry_comes_again_when_it_is_due)
 {
 	struct job *job = take_one();
@@ -738,6 +754,7 @@ Suite *stage_suite(void)
 	tcase_add_test(all, an_app_suspended_during_the_work_sends_nothing);
 	tcase_add_test(all, what_was_done_before_the_suspension_is_still_told);
 	tcase_add_test(all, a_hold_keeps_the_mail_and_its_verdict);
+	tcase_add_test(all, a_mail_that_was_let_go_is_held_under_another_key);
 	tcase_add_test(all, a_retry_comes_again_when_it_is_due);
 	tcase_add_test(all, a_return_is_silent);
 	tcase_add_loop_test(all, retries_wait_longer_each_time, 0, ROWS(delays));
