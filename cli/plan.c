@@ -43,7 +43,7 @@ void plan_check_references(struct documents *documents, const struct registry *r
 		const char *kind, *what;
 	} rows[] = {
 		{ "pool", "its mail waits until a sender of that pool runs" },
-		{ "policy", "the policy \"default\" applies until then" },
+		{ "policy", "its mail waits until there is" },
 		{ "domain", "mail from it waits until it can be signed" },
 	};
 	for (const struct reference *reference = documents->first_reference; reference;

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <string.h>
+
 #include "cli/command.h"
 #include "cli/control.h"
 #include "cli/kind.h"
@@ -33,6 +35,40 @@ static enum status delete_keys(struct command *command, const struct keys *keys)
 	return STATUS_DONE;
 }
 
+#define USERS_SHOWN 5
+
+struct users {
+	struct arena *arena;
+	const char *policy;
+	const char *names; /* "shop, till" */
+	size_t count;
+};
+
+static void find_user(void *with, struct slice key, const Postern__Object *object)
+{
+	struct users *users = with;
+	(void)key;
+	const char *policy = *object->app->policy ? object->app->policy : "default";
+	if (strcmp(policy, users->policy) != 0 || users->count++ >= USERS_SHOWN)
+		return;
+	users->names = arena_printf(users->arena, "%s%s%s", users->names,
+		*users->names ? ", " : "", object->app->name);
+}
+
+/* Mail of its apps would wait, or without a "default" be judged by less. */
+static bool check_unused(
+	struct command *command, const struct registry *registry, const char *policy)
+{
+	struct users users = { command->arena, policy, "", 0 };
+	registry_each(registry, SLICE("app/"), find_user, &users);
+	if (!users.count)
+		return true;
+	command_failed(command,
+		"policy \"%s\" is used by %zu apps (%s%s); first name another one there",
+		policy, users.count, users.names, users.count > USERS_SHOWN ? ", …" : "");
+	return false;
+}
+
 static enum status delete_object(struct command *command)
 {
 	const struct kind *kind = kind_find(command->words[0]);
@@ -53,6 +89,9 @@ static enum status delete_object(struct command *command)
 		registry_each(registry,
 			slice_of(arena_printf(command->arena, "credential/%s/", name)),
 			collect, &keys);
+	if (kind->number == POSTERN__OBJECT__KIND_POLICY &&
+		registry_object(registry, key) && !check_unused(command, registry, name))
+		return STATUS_FAILED;
 	if (registry_object(registry, key))
 		collect(&keys, key, NULL);
 	if (!keys.count)
@@ -70,6 +109,7 @@ const struct verb delete_verb = {
 	.name = "delete",
 	.summary = "delete an object",
 	.help = "Deleting an app deletes its credentials; what is on its way is held. To stop\n"
-		"an app for a while, `posternctl app suspend` is better.\n",
+		"an app for a while, `posternctl app suspend` is better. A policy that an app\n"
+		"uses is not deleted; \"default\" is used by those that name none.\n",
 	ACTIONS(actions),
 };

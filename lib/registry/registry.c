@@ -170,12 +170,12 @@ static const Postern__Policy *built_in_policy(void)
 
 const Postern__Policy *registry_policy(const struct registry *registry, struct slice name)
 {
-	const Postern__Object *object = look_up(
-		registry, &(struct wanted){ "policy/", name });
-	if (!object)
-		object = look_up(
-			registry, &(struct wanted){ "policy/", SLICE("default") });
-	return object ? object->policy : built_in_policy();
+	bool is_default = !name.size || slice_equal(name, SLICE("default"));
+	const Postern__Object *object = look_up(registry,
+		&(struct wanted){ "policy/", is_default ? SLICE("default") : name });
+	if (object)
+		return object->policy;
+	return is_default ? built_in_policy() : NULL;
 }
 
 const Postern__Credential *registry_credential(

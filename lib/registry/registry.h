@@ -41,8 +41,9 @@ const Postern__Pool *registry_pool(const struct registry *registry, struct slice
  * pool, else "*", else NULL. */
 const Postern__DestinationRoute *registry_route(
 	const struct registry *registry, struct slice domain, struct slice pool);
-/* The app's policy: by name, else "default", else built-in (hold malware, encrypted and
- * unscannable content; no DLP). Never NULL. */
+/* Of an app that names it so; NULL where there is none of that name. "" means "default",
+ * and where that is not written, it is built in: hold malware, encrypted and unscannable
+ * content; no DLP. */
 const Postern__Policy *registry_policy(
 	const struct registry *registry, struct slice name);
 /* The n-th credential of an app, from 0; NULL past the last. */

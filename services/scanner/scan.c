@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "lib/alarm.h"
 #include "lib/chaos.h"
 #include "lib/clock.h"
 #include "lib/metrics.h"
@@ -33,12 +34,19 @@ static void count_verdict(Postern__Decision decision)
 		1);
 }
 
+/* By its app, as that is now. */
+static const char *policy_name(const struct scan *scan)
+{
+	const Postern__Mail *mail = job_mail(scan->job);
+	const Postern__App *app = registry_app(
+		scan->scanner->process->registry, slice_of(mail->app));
+	return app ? app->policy : mail->policy;
+}
+
 static const Postern__Policy *policy_of(const struct scan *scan)
 {
-	const struct registry *registry = scan->scanner->process->registry;
-	const Postern__Mail *mail = job_mail(scan->job);
-	const Postern__App *app = registry_app(registry, slice_of(mail->app));
-	return registry_policy(registry, slice_of(app ? app->policy : mail->policy));
+	return registry_policy(
+		scan->scanner->process->registry, slice_of(policy_name(scan)));
 }
 
 static void clear(struct scan *scan, Postern__Verdict *verdict)
@@ -126,6 +134,24 @@ static void try_again(struct scan *scan, const char *why)
 	job_retry(scan->job, -1, why);
 }
 
+/* Judged by another policy it might be cleared. */
+static void await_policy(struct scan *scan)
+{
+	struct job *job = scan->job;
+	const char *why = arena_printf(job_arena(job),
+		"there is no policy \"%s\", which its app \"%s\" names: apply it, or name "
+		"another one",
+		policy_name(scan), job_mail(job)->app);
+	if (alarm_is_due(scan->scanner->alarms, why)) {
+		log_error(job_log(job), "can't judge", FIELD("reason", why));
+		Postern__Event *event = job_new_event(
+			job, POSTERN__EVENT_KIND__EVENT_ALERT);
+		event->reason = (char *)why;
+		job_announce(job, event);
+	}
+	try_again(scan, why);
+}
+
 static void conclude(struct scan *scan)
 {
 	if (--scan->pending)
@@ -141,8 +167,13 @@ static void conclude(struct scan *scan)
 		try_again(scan, scan->failure.text);
 		return;
 	}
+	const Postern__Policy *policy = policy_of(scan);
+	if (!policy) {
+		await_policy(scan);
+		return;
+	}
 	struct judgement judgement = policy_judge(
-		job_arena(scan->job), policy_of(scan), &scan->evidence);
+		job_arena(scan->job), policy, &scan->evidence);
 	if (judgement.verdict)
 		carry_out(scan, judgement.verdict);
 	else
@@ -210,6 +241,10 @@ void scan_message(void *with, struct job *job)
 	metric_add(metric_counter("postern_scanner_scans_total", NULL,
 			   "Messages taken to be scanned, repeats included."),
 		1);
+	if (!policy_of(scan)) {
+		await_policy(scan);
+		return;
+	}
 	scan->pending += scanner->spam != NULL;
 	scan->pending += scanner->pool != NULL;
 	if (scanner->spam)

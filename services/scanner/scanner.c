@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/alarm.h"
 #include "lib/bus/bus.h"
 #include "lib/clock.h"
 #include "lib/file_watch.h"
@@ -184,6 +185,7 @@ bool scanner_open(struct process *process, void **ret_self, struct fault *fault)
 	struct scanner *scanner = NEW(struct scanner);
 	scanner->process = process;
 	scanner->config = process->config;
+	scanner->alarms = alarms_new();
 	if (open_pool(scanner, fault) && open_watch(scanner, fault) &&
 		open_spam(scanner, fault)) {
 		*ret_self = scanner;
@@ -231,5 +233,6 @@ void scanner_close(void *self)
 	if (scanner->stage)
 		stage_close(scanner->stage);
 	folder_close(scanner->folder);
+	alarms_free(scanner->alarms);
 	free(scanner);
 }

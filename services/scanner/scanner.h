@@ -14,6 +14,7 @@ struct scanner {
 	struct process *process;
 	const struct config *config;
 	unsigned checks; /* enum check */
+	struct alarms *alarms;
 	struct folder *folder;
 	struct pool_plan pool_plan;
 	Postern__WorkerPlan worker_plan;

@@ -3,13 +3,13 @@
 
 #include <stdlib.h>
 
+#include "lib/alarm.h"
 #include "lib/dns/dns.h"
 #include "lib/file_watch.h"
 #include "lib/memory.h"
 #include "lib/metrics.h"
 #include "lib/stage.h"
 #include "lib/topics.h"
-#include "services/signer/alarm.h"
 #include "services/signer/config.h"
 #include "services/signer/keyring.h"
 #include "services/signer/selector.h"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/alarm.h"
 #include "lib/clock.h"
 #include "lib/mailbox.h"
 #include "lib/memory.h"
@@ -12,7 +13,6 @@
 #include "lib/stage.h"
 #include "lib/topics.h"
 #include "lib/mail.h"
-#include "services/signer/alarm.h"
 #include "services/signer/config.h"
 #include "services/signer/gate.h"
 #include "services/signer/keyring.h"

@@ -154,22 +154,33 @@ START_TEST(the_most_exact_route_wins)
 }
 END_TEST
 
-START_TEST(there_is_always_a_policy)
+static void tell_policy(const char *name)
 {
-	const Postern__Policy *policy = registry_policy(registry, SLICE("strict"));
+	Postern__Policy told = POSTERN__POLICY__INIT;
+	told.name = (char *)name;
+	tell(new_object(POSTERN__OBJECT__KIND_POLICY, &told));
+}
+
+START_TEST(there_is_always_a_default_policy)
+{
+	static const char *const names[] = { "", "default" };
+	const Postern__Policy *policy = registry_policy(registry, slice_of(names[_i]));
 	ck_assert_int_eq(policy->malware, POSTERN__DECISION__DECISION_HOLD);
 	ck_assert_int_eq(policy->encrypted, POSTERN__DECISION__DECISION_HOLD);
 	ck_assert_int_eq(policy->unscannable, POSTERN__DECISION__DECISION_HOLD);
 	ck_assert_uint_eq(policy->n_rules, 0);
-	static const char *const names[] = { "default", "strict" };
-	for (size_t i = 0; i < 2; i++) {
-		Postern__Policy told = POSTERN__POLICY__INIT;
-		told.name = (char *)names[i];
-		tell(new_object(POSTERN__OBJECT__KIND_POLICY, &told));
-		policy = registry_policy(registry, SLICE("strict"));
-		ck_assert_str_eq(policy->name, names[i]);
-	}
-	ck_assert_str_eq(registry_policy(registry, SLICE(""))->name, "default");
+	tell_policy("default");
+	policy = registry_policy(registry, slice_of(names[_i]));
+	ck_assert_str_eq(policy->name, "default");
+}
+END_TEST
+
+START_TEST(nothing_stands_in_for_a_policy_that_is_named_and_missing)
+{
+	tell_policy("default");
+	ck_assert_ptr_null(registry_policy(registry, SLICE("strict")));
+	tell_policy("strict");
+	ck_assert_str_eq(registry_policy(registry, SLICE("strict"))->name, "strict");
 }
 END_TEST
 
@@ -256,7 +267,8 @@ Suite *registry_suite(void)
 	tcase_add_test(all, a_bad_record_leaves_the_last_good_state);
 	tcase_add_test(all, domains_and_pools_are_found);
 	tcase_add_test(all, the_most_exact_route_wins);
-	tcase_add_test(all, there_is_always_a_policy);
+	tcase_add_loop_test(all, there_is_always_a_default_policy, 0, 2);
+	tcase_add_test(all, nothing_stands_in_for_a_policy_that_is_named_and_missing);
 	tcase_add_test(all, credentials_are_counted_by_app);
 	tcase_add_test(all, listeners_hear_each_change);
 	tcase_add_test(all, objects_are_listed_in_order);

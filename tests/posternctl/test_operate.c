@@ -173,6 +173,29 @@ START_TEST(objects_are_created_configured_and_unchanged)
 }
 END_TEST
 
+static const struct {
+	const char *policy, *of_app;
+} used[] = {
+	{ "strict", "policy: strict\n" },
+	{ "default", "policy: default\n" },
+	{ "default", "" },
+};
+
+START_TEST(a_policy_that_an_app_uses_is_not_deleted)
+{
+	apply(arena_printf(arena, "kind: policy\nname: %s\n", used[_i].policy));
+	apply(arena_printf(arena,
+		"kind: app\nname: shop\n%s"
+		"senders: [{envelope: '', header: '*@shop.example'}]\n",
+		used[_i].of_app));
+	CTL("delete", "policy", used[_i].policy);
+	expect(STATUS_FAILED, "", "is used by 1 apps (shop); first");
+	CTL("delete", "app", "shop");
+	CTL("delete", "policy", used[_i].policy);
+	expect(STATUS_DONE, "deleted", "");
+}
+END_TEST
+
 START_TEST(a_bad_document_keeps_the_good_ones_from_being_applied)
 {
 	apply(SHOP "---\nkind: pool\nname: P\n");
@@ -664,6 +687,7 @@ Suite *operate_suite(void)
 	tcase_add_checked_fixture(all, setup, teardown);
 	tcase_add_test(all, objects_are_created_configured_and_unchanged);
 	tcase_add_test(all, a_bad_document_keeps_the_good_ones_from_being_applied);
+	tcase_add_loop_test(all, a_policy_that_an_app_uses_is_not_deleted, 0, 3);
 	tcase_add_test(all, a_backup_of_all_can_be_applied);
 	tcase_add_test(all, the_samples_of_the_docs_can_be_applied);
 	tcase_add_test(all, a_suspended_app_stays_so_when_it_is_applied_again);

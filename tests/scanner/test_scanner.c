@@ -364,6 +364,28 @@ START_TEST(mail_is_cleared_held_or_rejected_by_its_app_s_policy)
 }
 END_TEST
 
+START_TEST(mail_waits_for_a_policy_that_its_app_names)
+{
+	put_app("till", POSTERN__APP_STATE__APP_ACTIVE, "strict");
+	put_policy("default", 0, 0);
+	start_scanner("");
+	const char *id = submit("till", CARD), *other = submit("till", CARD);
+	await_events(id, POSTERN__EVENT_KIND__EVENT_DEFERRED, 1);
+	ck_assert_msg(strstr(events[0]->reason, "no policy \"strict\""), "%s",
+		events[0]->reason);
+	await_events(other, POSTERN__EVENT_KIND__EVENT_DEFERRED, 1);
+	/* One for both. */
+	ck_assert_uint_eq(count_events(id, POSTERN__EVENT_KIND__EVENT_ALERT) +
+				  count_events(other, POSTERN__EVENT_KIND__EVENT_ALERT),
+		1);
+	ck_assert_uint_eq(read_mails("mail.cleared.normal"), 0);
+	put_policy("strict", POSTERN__DECISION__DECISION_HOLD, 0);
+	await_held(id);
+	await_held(other);
+	ck_assert_int_eq(stop_scanner(SIGTERM), 0);
+}
+END_TEST
+
 START_TEST(a_kill_loses_no_mail)
 {
 	put_app("shop", POSTERN__APP_STATE__APP_ACTIVE, "");
@@ -562,6 +584,7 @@ Suite *scanner_suite(void)
 	TCase *all = tcase_create("all");
 	tcase_add_checked_fixture(all, set_up, tear_down);
 	tcase_add_test(all, mail_is_cleared_held_or_rejected_by_its_app_s_policy);
+	tcase_add_test(all, mail_waits_for_a_policy_that_its_app_names);
 	tcase_add_test(all, a_kill_loses_no_mail);
 	tcase_add_test(all, a_change_in_the_signature_folder_is_noticed);
 	tcase_add_test(all, what_rspamd_s_absence_means_is_the_policy_s_to_say);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "services/signer/alarm.h"
+#include "lib/alarm.h"
 
 #include <stdlib.h>
 

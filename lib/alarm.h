@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Keeps one broken key from raising an alarm for each of a million messages: at most one
- * a minute for each subject. */
-#ifndef SIGNER_ALARM_H
-#define SIGNER_ALARM_H
+ * Keeps one broken key, or one missing policy, from raising an alarm for each of a
+ * million messages: at most one a minute for each subject. Says nothing itself. */
+#ifndef LIB_ALARM_H
+#define LIB_ALARM_H
 
 #include <stdbool.h>
 
