@@ -348,8 +348,11 @@ const struct verb quarantine_verb = {
 		"    posternctl quarantine show ID --raw > held.eml\n\n"
 		"A message that was let go and held anew is listed as ID/2. Each command "
 		"touches\n"
-		"only the hold that it names; a plain ID means the oldest one. Doing it "
-		"twice is\n"
-		"harmless: no recipient gets the message a second time.\n",
+		"only the hold that it names; a plain ID means the oldest one.\n\n"
+		"Doing it twice is harmless while the delivery record knows who has the "
+		"message:\n"
+		"nobody gets it a second time. The record forgets after "
+		"POSTERN_SENDER_RECORD_KEEP;\n"
+		"on Kafka there is none unless POSTERN_SENDER_RECORD names a Redis.\n",
 	ACTIONS(actions),
 };

@@ -87,8 +87,8 @@ static void print_plan(struct replaying *replaying)
 	fputs(replaying->is_again
 			? "as new messages under new ids: every recipient gets them, even "
 			  "those who have them\n"
-			: "under their own ids: recipients who have them do not get them "
-			  "again\n",
+			: "under their own ids: recipients who have them, as far as the "
+			  "delivery record knows, do not get them again\n",
 		command->out);
 	if (replaying->past.refused)
 		fprintf(command->out, "left out: %zu that are %s\n",
@@ -160,7 +160,8 @@ static enum status do_it(struct replaying *replaying)
 		return command_failed(command, "%s; %zu of %zu were begun%s", fault.text,
 			replaying->done, replaying->past.count,
 			replaying->is_again ? ": a repeat would send these once more"
-					    : "; a repeat is harmless");
+					    : "; a repeat sends none twice that the "
+					      "delivery record knows");
 	fprintf(command->out, "%zu replayed\n", replaying->done);
 	return STATUS_DONE;
 }
@@ -215,6 +216,10 @@ const struct verb replay_verb = {
 		"not cleared can't go behind it, what is not signed can't go into "
 		"mail.outbound.\n"
 		"Topics keep mail for a day (`posternctl topics`).\n\n"
+		"Who has a message is known from the delivery record. It forgets after\n"
+		"POSTERN_SENDER_RECORD_KEEP; on Kafka there is none unless "
+		"POSTERN_SENDER_RECORD\n"
+		"names a Redis. Then a replay sends it to everybody once more.\n\n"
 		"    posternctl replay --topic mail.outbound --since 2h --where app=shop \\\n"
 		"        --into mail.outbound --dry-run\n"
 		"    posternctl replay --topic mail.cleared --since 1h --where id=ID \\\n"
