@@ -51,6 +51,6 @@ const char *choice_print(
 const char *value_allowed(const struct value *value, struct arena *arena);
 
 /* "München.example" gives "xn--mnchen-3ya.example"; NULL: `fault` says why. */
-const char *domain_to_ascii(struct arena *arena, const char *text, struct fault *fault);
+const char *domain_normal(struct arena *arena, const char *text, struct fault *fault);
 
 #endif

@@ -9,10 +9,10 @@
 
 #include "cli/printable.h"
 #include "cli/value.h"
+#include "lib/address.h"
 
-#define DOMAIN_MOST 253 /* RFC 1035 2.3.4 as text */
-#define LABEL_MOST  63
-#define LOCAL_MOST  64 /* RFC 5321 4.5.3.1.1 */
+#define SELECTOR_MOST 63
+#define LOCAL_MOST    64 /* RFC 5321 4.5.3.1.1 */
 
 static const char *print_text(
 	const struct value *value, struct arena *arena, const void *field)
@@ -20,51 +20,25 @@ static const char *print_text(
 	return *(char *const *)field;
 }
 
-static bool is_label(struct slice label)
+/* People may write capitals of any script; the wire's domains are not mapped at all. */
+const char *domain_normal(struct arena *arena, const char *text, struct fault *fault)
 {
-	if (!label.size || label.size > LABEL_MOST || label.data[0] == '-' ||
-		label.data[label.size - 1] == '-')
-		return false;
-	for (size_t i = 0; i < label.size; i++)
-		if (!isalnum((unsigned char)label.data[i]) && label.data[i] != '-')
-			return false;
-	return true;
-}
-
-static bool is_domain(const char *text)
-{
-	struct slice rest = slice_of(text), label;
-	if (!rest.size || rest.size > DOMAIN_MOST)
-		return false;
-	while (slice_split(&rest, '.', &label))
-		if (!is_label(label))
-			return false;
-	return true;
-}
-
-const char *domain_to_ascii(struct arena *arena, const char *text, struct fault *fault)
-{
-	char *found = NULL;
-	int result = idn2_to_ascii_8z(
-		text, &found, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
-	if (result != IDN2_OK) {
-		fault_permanent(fault, "no domain name: %s", idn2_strerror(result));
+	char ascii[DOMAIN_MAX + 1];
+	char *folded = NULL;
+	int code = idn2_to_ascii_8z(text, &folded, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+	if (code != IDN2_OK) {
+		fault_permanent(fault, "not a valid domain: %s", idn2_strerror(code));
 		return NULL;
 	}
-	char *ascii = arena_string(arena, slice_of(found));
-	idn2_free(found);
-	for (char *at = ascii; *at; at++)
-		*at = (char)tolower((unsigned char)*at);
-	if (is_domain(ascii))
-		return ascii;
-	fault_permanent(fault, "no domain name");
-	return NULL;
+	bool is_good = domain_to_ascii(slice_of(folded), ascii, fault);
+	idn2_free(folded);
+	return is_good ? arena_string(arena, slice_of(ascii)) : NULL;
 }
 
 static bool read_domain(const struct value *value, struct arena *arena, const char *text,
 	void *field, struct fault *fault)
 {
-	const char *ascii = domain_to_ascii(arena, text, fault);
+	const char *ascii = domain_normal(arena, text, fault);
 	if (ascii)
 		*(const char **)field = ascii;
 	return ascii;
@@ -135,10 +109,31 @@ const struct value host_value = {
 	.print = print_text,
 };
 
+static bool is_label(struct slice label)
+{
+	if (!label.size || label.data[0] == '-' || label.data[label.size - 1] == '-')
+		return false;
+	for (size_t i = 0; i < label.size; i++)
+		if (!isalnum((unsigned char)label.data[i]) && label.data[i] != '-')
+			return false;
+	return true;
+}
+
+/* Not as a domain: "2026" is a selector. */
 static bool read_selector(const struct value *value, struct arena *arena,
 	const char *text, void *field, struct fault *fault)
 {
-	return strlen(text) <= LABEL_MOST && read_domain(value, arena, text, field, NULL);
+	struct slice rest = slice_of(text), label;
+	if (!rest.size || rest.size > SELECTOR_MOST)
+		return false;
+	while (slice_split(&rest, '.', &label))
+		if (!is_label(label))
+			return false;
+	char *selector = arena_string(arena, slice_of(text));
+	for (char *at = selector; *at; at++)
+		*at = (char)tolower((unsigned char)*at);
+	*(const char **)field = selector;
+	return true;
 }
 
 const struct value selector_value = {
@@ -223,7 +218,7 @@ static bool read_sender(const struct value *value, struct arena *arena, const ch
 		return false;
 	if (strncmp(at + 1, "*.", 2) == 0)
 		return fault_permanent(fault, "sub-domains are listed one by one");
-	const char *domain = domain_to_ascii(arena, at + 1, fault);
+	const char *domain = domain_normal(arena, at + 1, fault);
 	if (domain)
 		*(const char **)field = arena_printf(
 			arena, "%.*s@%s", SLICE_ARG(local), domain);

@@ -22,7 +22,7 @@ static bool read_names(struct command *command, struct key_names *names)
 		return command_misused(
 			       command, "say with --folder where the signer's keys are"),
 		       false;
-	names->domain = domain_to_ascii(arena, command->words[0], &fault);
+	names->domain = domain_normal(arena, command->words[0], &fault);
 	if (!names->domain)
 		return command_misused(
 			       command, "\"%s\": %s", command->words[0], fault.text),

@@ -120,7 +120,7 @@ static const struct {
 		"t:4:9: limits can't be a single value; allowed: a mapping with " LIMIT_KEYS
 		"\n" },
 	{ "kind: domain\nname: a..example\nkeys: [{selector: s, file: a/b}]\n",
-		"t:2:7: name: \"a..example\" is not allowed: no domain name; allowed: a "
+		"t:2:7: name: \"a..example\" is not allowed: not a valid domain; allowed: a "
 		"domain name such as shop.example, without a dot at its end\n"
 		"t:3:28: file: \"a/b\" is not allowed; allowed: the name of a file in the "
 		"signer's key folder, without any '/'\n" },
@@ -183,6 +183,9 @@ static const struct {
 	  "192.0.2.1]\nexpire: 48h\n",
 		"kind: pool\nname: p\nhelo: mail.example\nsources:\n  - \"2001:db8::1\"\n"
 		"  - \"192.0.2.1\"\nexpire: 2d\n" },
+	{ "kind: domain\nname: a.example\nkeys: [{selector: 2026, file: k.pem}]\n",
+		"kind: domain\nname: a.example\nkeys:\n  - selector: \"2026\"\n"
+		"    file: k.pem\n" },
 	{ "kind: domain\nname: MÜNCHEN.example\nkeys: [{selector: s1, file: k.pem}]\n",
 		"kind: domain\nname: xn--mnchen-3ya.example\nkeys:\n  - selector: s1\n"
 		"    file: k.pem\n" },
