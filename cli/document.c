@@ -5,7 +5,7 @@
 #include <string.h>
 #include <yaml.h>
 
-#include "cli/printable.h"
+#include "lib/printable.h"
 #include "lib/registry/registry.h"
 #include "lib/table.h"
 
@@ -40,7 +40,7 @@ static const char *shown(const struct reader *reader, const yaml_node_t *node)
 {
 	struct slice text = node_text(node);
 	return arena_printf(reader->arena, "%s%s",
-		printable(reader->arena, slice_head(text, SHOWN_BYTES)),
+		printable(reader->arena, text, SHOWN_BYTES),
 		text.size > SHOWN_BYTES ? "…" : "");
 }
 

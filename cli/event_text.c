@@ -2,8 +2,8 @@
 #include "cli/event_text.h"
 
 #include "cli/json.h"
-#include "cli/printable.h"
 #include "cli/quantity.h"
+#include "lib/printable.h"
 
 /* Appends "separator text", or only the text at the front; nothing where it is empty. */
 static const char *add(

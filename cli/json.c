@@ -4,7 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "cli/printable.h"
+#include "lib/printable.h"
 
 /* EVENT_NOT_READ is "not_read": the first word names the enum. */
 static const char *word_of(struct arena *arena, const char *name)

@@ -3,7 +3,16 @@
 
 #include <assert.h>
 
-#include "cli/printable.h"
+#include "lib/printable.h"
+
+/* Characters, taken as one column each. */
+static size_t width_of(const char *text)
+{
+	size_t width = 0;
+	for (; *text; text++)
+		width += ((unsigned char)*text & 0xc0) != 0x80;
+	return width;
+}
 
 struct listing_row {
 	struct listing_row *next;
@@ -43,13 +52,13 @@ void listing_print(const struct listing *listing, FILE *out)
 	const struct listing_row *row;
 	for (row = listing->first; row; row = row->next)
 		for (size_t i = 0; i + 1 < listing->columns; i++) {
-			size_t width = printable_width(row->cells[i]);
+			size_t width = width_of(row->cells[i]);
 			if (width > widths[i])
 				widths[i] = width;
 		}
 	for (row = listing->first; row; row = row->next) {
 		for (size_t i = 0; i + 1 < listing->columns; i++) {
-			int gap = (int)(widths[i] - printable_width(row->cells[i])) + 2;
+			int gap = (int)(widths[i] - width_of(row->cells[i])) + 2;
 			fprintf(out, "%s%*s", row->cells[i], gap, "");
 		}
 		fprintf(out, "%s\n", row->cells[listing->columns - 1]);

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/printable.h"
 #include "lib/memory.h"
+#include "lib/printable.h"
 
 #define YAML_CEILING ((size_t)64 << 20)
 

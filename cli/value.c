@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/printable.h"
 #include "cli/quantity.h"
+#include "lib/printable.h"
 
 #define NAME_MOST 64
 #define TEXT_MOST 256

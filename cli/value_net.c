@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/printable.h"
 #include "cli/value.h"
 #include "lib/address.h"
+#include "lib/printable.h"
 
 #define SELECTOR_MOST 63
 #define LOCAL_MOST    64 /* RFC 5321 4.5.3.1.1 */

@@ -4,11 +4,11 @@
 #include "cli/command.h"
 #include "cli/event_text.h"
 #include "cli/json.h"
-#include "cli/printable.h"
 #include "cli/quantity.h"
 #include "cli/session.h"
 #include "lib/clock.h"
 #include "lib/mail.h"
+#include "lib/printable.h"
 #include "lib/topics.h"
 
 #define SINCE_DEFAULT "1h"

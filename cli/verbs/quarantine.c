@@ -6,9 +6,9 @@
 #include "cli/held.h"
 #include "cli/json.h"
 #include "cli/listing.h"
-#include "cli/printable.h"
 #include "cli/quantity.h"
 #include "lib/clock.h"
+#include "lib/printable.h"
 
 /* False: what is wrong has been printed. */
 static bool read_query(

@@ -7,11 +7,11 @@
 #include "cli/fate.h"
 #include "cli/json.h"
 #include "cli/listing.h"
-#include "cli/printable.h"
 #include "cli/quantity.h"
 #include "cli/session.h"
 #include "lib/id.h"
 #include "lib/mail.h"
+#include "lib/printable.h"
 #include "lib/topics.h"
 
 /* The clock that minted the id may be ahead of the one that stamps the events. */

@@ -17,8 +17,8 @@
 
 #include "lib/mail.h"
 #include "lib/memory.h"
+#include "lib/printable.h"
 #include "services/scanner/folder.h"
-#include "services/scanner/printable.h"
 #include "services/scanner/wire.h"
 
 /* Where the worker program finds its socket. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "lib/mail.h"
-#include "services/scanner/printable.h"
+#include "lib/printable.h"
 #include "services/scanner/wire.h"
 
 #define FINDINGS_MAX 64

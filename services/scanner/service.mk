@@ -1,6 +1,6 @@
 $(eval $(call program,scanner,services/scanner))
 # The two ends of a wire share this.
-scanner-worker.uses := $(patsubst %,$(B)/services/scanner/%.o,folder printable wire)
+scanner-worker.uses := $(patsubst %,$(B)/services/scanner/%.o,folder wire)
 $(eval $(call program,scanner-worker,services/scanner/worker,-lclamav -lgmime-3.0 -lgobject-2.0 -lglib-2.0 -lhs -lseccomp))
 $(B)/services/scanner/worker/%.o $(B)/tests/scanner-worker/%.o: CPPFLAGS += $(shell pkg-config --cflags gmime-3.0 libhs)
 

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "services/scanner/printable.h"
+#include "lib/printable.h"
 
 #define SCORE_MAX     1e6
 #define ACTION_MAX    40

@@ -8,7 +8,6 @@
 #include "cli/event_text.h"
 #include "cli/json.h"
 #include "cli/listing.h"
-#include "cli/printable.h"
 
 static struct arena *arena;
 static char *text;
@@ -33,29 +32,6 @@ static const char *written(void)
 	fflush(out);
 	return text;
 }
-
-static const struct {
-	const char *text, *wanted;
-} texts[] = {
-	{ "plain", "plain" },
-	{ "", "" },
-	{ "Grüße, 世界 🎉", "Grüße, 世界 🎉" },
-	{ "\x1b[2Jgone", "?[2Jgone" },
-	{ "a\r\nb\tc\x7f", "a??b?c?" },
-	{ "c1 \xc2\x9b 31m", "c1 ? 31m" },
-	{ "\xe2\x80\xae"
-	  "gpj.exe",
-		"?gpj.exe" },
-	{ "\xc0\xaf \xe0\x80\xaf \xed\xa0\x80 \xf4\x90\x80\x80", "?? ??? ??? ????" },
-	{ "cut \xe4\xb8", "cut ??" },
-	{ "\xff\xfe", "??" },
-};
-
-START_TEST(text_of_strangers_cannot_drive_a_terminal)
-{
-	ck_assert_str_eq(printable_string(arena, texts[_i].text), texts[_i].wanted);
-}
-END_TEST
 
 START_TEST(a_list_is_aligned_by_characters)
 {
@@ -179,8 +155,6 @@ Suite *output_suite(void)
 	Suite *suite = suite_create("output");
 	TCase *all = tcase_create("all");
 	tcase_add_checked_fixture(all, setup, teardown);
-	tcase_add_loop_test(all, text_of_strangers_cannot_drive_a_terminal, 0,
-		sizeof(texts) / sizeof(*texts));
 	tcase_add_test(all, a_list_is_aligned_by_characters);
 	tcase_add_loop_test(all, a_difference_keeps_what_is_common, 0,
 		sizeof(differences) / sizeof(*differences));

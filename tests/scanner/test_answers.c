@@ -11,7 +11,6 @@
 #include "lib/mail.h"
 #include "services/scanner/folder.h"
 #include "services/scanner/inspection.h"
-#include "services/scanner/printable.h"
 #include "services/scanner/spam_answer.h"
 #include "services/scanner/wire.h"
 #include "services/scanner/wire.h"
@@ -135,32 +134,6 @@ START_TEST(what_a_worker_answers_is_checked)
 }
 END_TEST
 
-static const struct {
-	const char *text, *result;
-} texts[] = {
-	{ "", "" },
-	{ "plain", "plain" },
-	{ "a\tb\r\nc\x7f", "a?b??c?" },
-	{ "\xc3\xbc\xe2\x82\xac\xf0\x9f\x93\xa7",
-		"\xc3\xbc\xe2\x82\xac\xf0\x9f\x93\xa7" },
-	{ "\xc3", "?" },
-	{ "\xc0\x80", "??" },
-	{ "\xed\xa0\x80", "???" },
-	{ "\xf5\x80\x80\x80", "????" },
-	{ "\xc2\x9b", "??" }, /* a control of Latin-1: CSI */
-	{ "0123456789012345678\xc3\xbc", "0123456789012345678" },
-	{ "01234567890123456789more", "01234567890123456789" },
-};
-
-START_TEST(text_from_outside_becomes_printable)
-{
-	struct arena *arena = arena_new();
-	ck_assert_str_eq(
-		printable(arena, slice_of(texts[_i].text), 20), texts[_i].result);
-	arena_free(arena);
-}
-END_TEST
-
 static void send_with(int to, size_t n_files, const int *files)
 {
 	char byte = 'x', room[CMSG_SPACE(4 * sizeof(int))] = "";
@@ -257,8 +230,6 @@ Suite *answers_suite(void)
 		sizeof(spam) / sizeof(*spam));
 	tcase_add_test(all, json_nested_too_deep_is_refused);
 	tcase_add_test(all, what_a_worker_answers_is_checked);
-	tcase_add_loop_test(all, text_from_outside_becomes_printable, 0,
-		sizeof(texts) / sizeof(*texts));
 	tcase_add_test(all, a_packet_brings_one_descriptor_at_most);
 	tcase_add_test(all, folders_of_the_dead_are_removed_and_no_others);
 	suite_add_tcase(suite, all);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "services/scanner/printable.h"
+#include "lib/printable.h"
 
 #define TEXT_MAX 120
 

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "lib/utf8.h"
+
 #define LOOKED_AT   4096
 #define CHARSET_MAX 40
 
@@ -117,23 +119,6 @@ size_t text_put_utf8(char *out, uint32_t character)
 	return size;
 }
 
-/* The character of a 2 or 3 byte sequence at the front, 0 if there is none. */
-static uint32_t short_character(struct slice text, size_t *ret_size)
-{
-	const unsigned char *byte = (const unsigned char *)text.data;
-	if (text.size >= 2 && (byte[0] & 0xe0) == 0xc0 && (byte[1] & 0xc0) == 0x80) {
-		*ret_size = 2;
-		return (uint32_t)(byte[0] & 0x1f) << 6 | (byte[1] & 0x3f);
-	}
-	if (text.size >= 3 && (byte[0] & 0xf0) == 0xe0 && (byte[1] & 0xc0) == 0x80 &&
-		(byte[2] & 0xc0) == 0x80) {
-		*ret_size = 3;
-		return (uint32_t)(byte[0] & 0x0f) << 12 |
-		       (uint32_t)(byte[1] & 0x3f) << 6 | (byte[2] & 0x3f);
-	}
-	return 0;
-}
-
 enum fold { FOLD_KEEP = -1, FOLD_DROP = 0 };
 
 /* The ASCII character that it looks like. */
@@ -176,9 +161,10 @@ struct slice text_fold(struct arena *arena, struct slice text)
 	memcpy(out, text.data, at);
 	size_t size = at;
 	while (at < text.size) {
-		size_t length = 1;
-		uint32_t character = short_character(slice_skip(text, at), &length);
-		int looks_like = character ? fold_character(character) : FOLD_KEEP;
+		uint32_t character = 0;
+		size_t length = utf8_decode(slice_skip(text, at), &character);
+		int looks_like = length > 1 ? fold_character(character) : FOLD_KEEP;
+		length += !length;
 		if (looks_like == FOLD_KEEP) {
 			memcpy(out + size, text.data + at, length);
 			size += length;
