@@ -5,6 +5,7 @@
 
 #include "lib/clock.h"
 #include "lib/id.h"
+#include "lib/mail.h"
 #include "lib/topics.h"
 
 #define INTO_FORM \
@@ -86,22 +87,6 @@ const char *replay_refusal(const struct replay_target *target, const Postern__Ma
 	return NULL;
 }
 
-/* The signer signs anew. */
-static void drop_signatures(struct arena *arena, Postern__Mail *mail)
-{
-	ProtobufCBinaryData *kept = ARENA_ARRAY(
-		arena, ProtobufCBinaryData, mail->n_headers + 1);
-	size_t count = 0;
-	for (size_t i = 0; i < mail->n_headers; i++) {
-		struct slice header = { (char *)mail->headers[i].data,
-			mail->headers[i].len };
-		if (!slice_has_prefix_nocase(header, SLICE("DKIM-Signature:")))
-			kept[count++] = mail->headers[i];
-	}
-	mail->headers = kept;
-	mail->n_headers = count;
-}
-
 static void renew(struct arena *arena, Postern__Mail *mail)
 {
 	struct id id = id_mint();
@@ -116,8 +101,9 @@ const char *replay_prepare(const struct replay_target *target, struct arena *are
 {
 	bool is_outbound = strcmp(target->family, TOPIC_OUTBOUND) == 0;
 	mail->hold = NULL;
+	/* The signer signs anew. */
 	if (!is_outbound)
-		drop_signatures(arena, mail);
+		mail_drop_headers(arena, mail, SLICE("DKIM-Signature"));
 	if (strcmp(target->family, TOPIC_ACCEPTED) == 0) {
 		mail->verdict = NULL;
 		mail->release = NULL;

@@ -286,6 +286,22 @@ void mail_prepend(struct arena *arena, Postern__Mail *mail, struct slice header)
 	mail->n_headers++;
 }
 
+void mail_drop_headers(struct arena *arena, Postern__Mail *mail, struct slice name)
+{
+	ProtobufCBinaryData *list = ARENA_ARRAY(
+		arena, ProtobufCBinaryData, mail->n_headers + 1);
+	size_t count = 0;
+	for (size_t i = 0; i < mail->n_headers; i++) {
+		struct slice header = { (char *)mail->headers[i].data,
+			mail->headers[i].len };
+		if (!slice_has_prefix_nocase(header, name) || header.size == name.size ||
+			header.data[name.size] != ':')
+			list[count++] = mail->headers[i];
+	}
+	mail->headers = list;
+	mail->n_headers = count;
+}
+
 void mail_add_step(
 	struct arena *arena, Postern__Mail *mail, const char *stage, int64_t started_us)
 {

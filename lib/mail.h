@@ -44,6 +44,8 @@ struct slice mail_peek_id(struct slice record);
 /* Puts `header` (whole, with its CRLF; borrowed) before the others. The list is made
  * anew, so a shallow copy of a Mail may be changed so without touching the original. */
 void mail_prepend(struct arena *arena, Postern__Mail *mail, struct slice header);
+/* Takes off the headers of that name, without regard to case; likewise. */
+void mail_drop_headers(struct arena *arena, Postern__Mail *mail, struct slice name);
 /* Appends a step that began at `started_us` and ends now; likewise on a shallow copy. */
 void mail_add_step(
 	struct arena *arena, Postern__Mail *mail, const char *stage, int64_t started_us);

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "cli/dkim_record.h"
 #include "cli/key_file.h"
 #include "cli/value.h"
+#include "lib/dkim_record.h"
 
 struct key_names {
 	const char *domain, *selector, *file, *folder;

@@ -5,11 +5,10 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
-#include <openssl/x509.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/dkim_record.h"
 #include "lib/memory.h"
 
 #define RSA_BITS_MIN 1024 /* RFC 8301 3.2: verifiers refuse less */
@@ -50,35 +49,13 @@ static bool check_usable(const EVP_PKEY *pkey, struct fault *fault)
 		       RSA_BITS_MAX);
 }
 
-static char *base64(const unsigned char *bytes, size_t size)
+static char *record_of(const EVP_PKEY *pkey, struct fault *fault)
 {
-	char *text = memory_new((size + 2) / 3 * 4 + 1);
-	EVP_EncodeBlock((unsigned char *)text, bytes, (int)size);
-	return text;
-}
-
-/* RFC 6376 3.6.1: RSA as SubjectPublicKeyInfo; RFC 8463 4.2: Ed25519 as its 32 bytes. */
-static char *record_of(const EVP_PKEY *pkey)
-{
-	unsigned char raw[32], *der = NULL;
-	size_t raw_size = sizeof(raw);
-	CLEANUP(memory_free) char *text = NULL;
-	if (is_ed25519(pkey)) {
-		if (EVP_PKEY_get_raw_public_key(pkey, raw, &raw_size) != 1)
-			return NULL;
-		text = base64(raw, raw_size);
-	} else {
-		int size = i2d_PUBKEY(pkey, &der);
-		if (size <= 0)
-			return NULL;
-		text = base64(der, size);
-		OPENSSL_free(der);
-	}
-	size_t size = strlen(text) + 64;
-	char *record = memory_new(size);
-	snprintf(record, size, "v=DKIM1; k=%s; p=%s",
-		is_ed25519(pkey) ? "ed25519" : "rsa", text);
-	return record;
+	struct arena *arena = arena_new();
+	const char *record = dkim_record_text(arena, pkey, fault);
+	char *copy = record ? memory_string(slice_of(record)) : NULL;
+	arena_free(arena);
+	return copy;
 }
 
 struct key *key_parse(struct slice pem, struct fault *fault)
@@ -91,7 +68,7 @@ struct key *key_parse(struct slice pem, struct fault *fault)
 		fault_permanent(fault, "no private key in PEM form without a password");
 		return NULL;
 	}
-	char *record = check_usable(pkey, fault) ? record_of(pkey) : NULL;
+	char *record = check_usable(pkey, fault) ? record_of(pkey, fault) : NULL;
 	if (!record) {
 		EVP_PKEY_free(pkey);
 		return NULL;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base64.h"
 #include "services/signer/canon.h"
 
 /* RFC 6376 5.4.1 and what RFC 8058 adds. `is_always`: named once more than the letter has
@@ -118,13 +119,6 @@ bool sign_prepare(struct arena *arena, const struct letter *letter,
 	return true;
 }
 
-static struct slice base64(struct arena *arena, const unsigned char *bytes, size_t size)
-{
-	char *text = arena_alloc(arena, (size + 2) / 3 * 4 + 1);
-	int length = EVP_EncodeBlock((unsigned char *)text, bytes, (int)size);
-	return (struct slice){ text, length };
-}
-
 bool sign_field(struct arena *arena, struct slice fields, struct slice unsigned_field,
 	const struct key *key, struct slice *ret_value)
 {
@@ -141,7 +135,7 @@ bool sign_field(struct arena *arena, struct slice fields, struct slice unsigned_
 	EVP_MD_CTX_free(hash);
 	if (!is_hashed || !key_sign(key, digest, signature, &size))
 		return false;
-	*ret_value = base64(arena, signature, size);
+	*ret_value = base64_encode(arena, signature, size);
 	return true;
 }
 
@@ -232,7 +226,7 @@ static void write_tags(struct writer *writer, const struct coverage *coverage,
 bool sign_letter(struct arena *arena, const struct coverage *coverage,
 	const struct sign_request *request, struct slice *ret_field, struct fault *fault)
 {
-	struct slice body_hash = base64(
+	struct slice body_hash = base64_encode(
 		arena, coverage->body_hash, sizeof(coverage->body_hash));
 	struct writer writer = { .text = arena_alloc(
 					 arena, room_for(coverage, request)) };

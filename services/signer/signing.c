@@ -272,23 +272,6 @@ void signing_seal(void *with, struct work *work)
 	seal_mail(&signing->seal, signing->arena, signer->verifier);
 }
 
-/* A replayed mail may bring signatures of an earlier pass. */
-static void drop_old_signatures(struct arena *arena, Postern__Mail *mail)
-{
-	static const char name[] = "DKIM-Signature:";
-	ProtobufCBinaryData *list = ARENA_ARRAY(
-		arena, ProtobufCBinaryData, mail->n_headers + 1);
-	size_t count = 0;
-	for (size_t i = 0; i < mail->n_headers; i++) {
-		struct slice header = { (char *)mail->headers[i].data,
-			mail->headers[i].len };
-		if (!slice_has_prefix_nocase(header, slice_of(name)))
-			list[count++] = mail->headers[i];
-	}
-	mail->headers = list;
-	mail->n_headers = count;
-}
-
 static void pass_on(struct signing *signing)
 {
 	const struct seal *seal = &signing->seal;
@@ -297,7 +280,8 @@ static void pass_on(struct signing *signing)
 	Postern__Mail mail = *seal->mail;
 	Postern__Event *event = job_new_event(job, POSTERN__EVENT_KIND__EVENT_SIGNED);
 	event->signatures = ARENA_ARRAY(arena, char *, seal->count);
-	drop_old_signatures(arena, &mail);
+	/* A replayed mail may bring signatures of an earlier pass. */
+	mail_drop_headers(arena, &mail, SLICE("DKIM-Signature"));
 	for (size_t i = seal->count; i-- > 0;)
 		mail_prepend(arena, &mail, seal->keys[i].field);
 	for (size_t i = 0; i < seal->count; i++)

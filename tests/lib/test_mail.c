@@ -55,6 +55,22 @@ static struct slice encode(const Postern__Mail *mail)
 	return (struct slice){ bytes, record.value.size + record.body.size };
 }
 
+START_TEST(headers_are_dropped_by_their_whole_name)
+{
+	Postern__Mail *mail = sample();
+	mail_prepend(arena, mail, SLICE("Sig: 1\r\n"));
+	mail_prepend(arena, mail, SLICE("Signed: 2\r\n"));
+	mail_prepend(arena, mail, SLICE("SIG: 3\r\n"));
+	mail_prepend(arena, mail, SLICE("Sig"));
+	Postern__Mail before = *mail;
+	mail_drop_headers(arena, mail, SLICE("Sig"));
+	ck_assert_uint_eq(mail->n_headers, 2);
+	ck_assert_uint_eq(mail->headers[1].len, sizeof("Signed: 2\r\n") - 1);
+	ck_assert_uint_eq(before.n_headers, 4);
+	ck_assert_uint_eq(before.headers[1].len, sizeof("SIG: 3\r\n") - 1);
+}
+END_TEST
+
 START_TEST(a_mail_survives_the_way_through_bytes)
 {
 	Postern__Mail *mail = sample();
@@ -248,6 +264,7 @@ Suite *mail_suite(void)
 	Suite *suite = suite_create("mail");
 	TCase *all = tcase_create("all");
 	tcase_add_checked_fixture(all, set_up, tear_down);
+	tcase_add_test(all, headers_are_dropped_by_their_whole_name);
 	tcase_add_test(all, a_mail_survives_the_way_through_bytes);
 	tcase_add_loop_test(all, a_content_of_any_size_is_the_end_of_its_record, 0, 6);
 	tcase_add_test(all, a_mail_whose_fields_come_in_their_order_is_read_as_well);

@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/dkim_record.h"
 #include "cli/key_file.h"
 #include "cli/kind.h"
+#include "lib/dkim_record.h"
 #include "lib/version.h"
 #include "tests/posternctl/sample.h"
 

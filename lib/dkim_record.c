@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/dkim_record.h"
+#include "lib/dkim_record.h"
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <string.h>
 
-#define STRING_MOST 255 /* RFC 1035 3.3: a character-string */
+#include "lib/base64.h"
 
-static const char *base64(struct arena *arena, const unsigned char *bytes, size_t size)
-{
-	char *text = arena_alloc(arena, (size + 2) / 3 * 4 + 1);
-	EVP_EncodeBlock((unsigned char *)text, bytes, (int)size);
-	return text;
-}
+#define STRING_MOST 255 /* RFC 1035 3.3: a character-string */
 
 const char *dkim_record_text(
 	struct arena *arena, const EVP_PKEY *key, struct fault *fault)
@@ -22,11 +17,12 @@ const char *dkim_record_text(
 		size_t size = sizeof(raw);
 		if (EVP_PKEY_get_raw_public_key(key, raw, &size))
 			return arena_printf(arena, "v=DKIM1; k=ed25519; p=%s",
-				base64(arena, raw, size));
+				base64_encode(arena, raw, size).data);
 	} else if (EVP_PKEY_is_a(key, "RSA")) {
 		unsigned char *der = NULL;
 		int size = i2d_PUBKEY(key, &der);
-		const char *text = size > 0 ? base64(arena, der, (size_t)size) : NULL;
+		const char *text = size > 0 ? base64_encode(arena, der, (size_t)size).data
+					    : NULL;
 		OPENSSL_free(der);
 		if (text)
 			return arena_printf(arena, "v=DKIM1; k=rsa; p=%s", text);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The DNS record that publishes a DKIM key (RFC 6376 3.6.1, RFC 8463 4.2). */
-#ifndef CLI_DKIM_RECORD_H
-#define CLI_DKIM_RECORD_H
+#ifndef LIB_DKIM_RECORD_H
+#define LIB_DKIM_RECORD_H
 
 #include <openssl/types.h>
 
