@@ -104,7 +104,7 @@ static enum kafka_joined look(
 enum kafka_joined kafka_joiner_join(
 	struct kafka_joiner *joiner, struct kafka_record *head)
 {
-	if (head->marks.size > joiner->ceiling)
+	if (head->is_damaged || head->marks.size > joiner->ceiling)
 		return KAFKA_DAMAGED;
 	enum kafka_joined joined = look(joiner, head);
 	if (joined != KAFKA_JOINED)
