@@ -93,10 +93,10 @@ class KafkaTopics:
 
 
 def damage(topics, note):
-    """note(topic, id) is told of each record that a stage must find."""
-    for topic in (*STREAM, *OTHERS):
-        if not topics.has(topic):
-            continue
+    """note(topic, id) is told of each record that a stage must find. False: not every topic was
+    there."""
+    there = [topic for topic in (*STREAM, *OTHERS) if topics.has(topic)]
+    for topic in there:
         for ident, value in damaged(topics.newest(topic)):
             key = "app/chaos" if topic == "control" else ident or "chaos/0"
             topics.put(topic, key.encode(), value)
@@ -104,3 +104,4 @@ def damage(topics, note):
                 note(topic, ident)
         if hasattr(topics, "put_marked"):
             topics.put_marked(topic)
+    return len(there) == len(STREAM) + len(OTHERS)

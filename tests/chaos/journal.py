@@ -15,13 +15,15 @@ from pathlib import Path
 
 FINAL = {"delivered", "bounced", "expired", "held", "discarded", "dead"}
 KINDS = ("lost", "duplicate", "altered", "unsigned", "unscanned", "misdirected", "two-states",
-         "stuck")
+         "stuck", "not tested")
 # An answer of the destination, which may be a second late on purpose, reaches the sender's record
 # within this time, where neither is stopped or killed.
 ANSWER_US = 1_500_000
 EARLY_US = 50_000
 # The sender tries to find Redis again at least this often.
 RECONNECT_US = 6_000_000
+# Of a failure is shown what was done so long before it.
+BEFORE_US = 70_000_000
 # That a name is not there is good for a second and kept for another.
 NEGATIVE_US = 3_000_000
 BELIEVED = {"5.1.2": "DNS lies: nxdomain", "5.4.4": "DNS lies: foreign"}
@@ -41,6 +43,7 @@ class Journal:
         self.spans = []  # [from_us, to_us, what]: stopped, away, without room
         self.damaged = []  # (at_us, topic, id): records that a stage must find
         self.notes = collections.defaultdict(set)  # (id, recipient): times of the record's notes
+        self.failures = []  # (at_us, kind, name, why): of the check itself, or of what it drives
 
     def write(self, **entry):
         entry["at_us"] = time.time_ns() // 1000
@@ -67,6 +70,10 @@ class Journal:
 
     def kill(self, process, how):
         self.kills.append((self.fault("killed", f"{process} {how}"), process))
+
+    def fail(self, kind, name, why):
+        print(f"           {name}: {why}", flush=True)
+        self.failures.append((self.fault(kind, f"{name}: {why}"), kind, name, str(why)))
 
     def damage(self, topic, ident):
         self.damaged.append((self.write(event="damaged", topic=topic, id=ident), topic, ident))
@@ -123,6 +130,9 @@ class Verdict:
     def __init__(self):
         self.violations = []
         self.counts = collections.Counter()
+
+    def add(self, *args):
+        self.violations.append(Violation(*args))
 
     def kinds(self):
         return collections.Counter(violation.kind for violation in self.violations)
@@ -187,15 +197,16 @@ def check(journal, seen):
             found += Case(journal, submission, recipient, by_token[token], own,
                           journal.notes.get((ident, recipient), ())).judge(verdict.counts)
         for kind, detail in found:
-            verdict.violations.append(Violation(
-                kind, submission, detail,
-                timeline(submission, by_token[token], own, journal.faults)))
+            verdict.add(kind, submission, detail,
+                        timeline(submission, by_token[token], own, journal.faults))
     judge_damaged(journal, by_id, verdict)
+    for at, kind, name, why in journal.failures:
+        verdict.add(kind, {"token": name, "kind": "fault", "at_us": at}, why,
+                    [row for row in journal.faults if at - BEFORE_US <= row[0] <= at])
     for arrival in seen.foreign:
-        verdict.violations.append(Violation(
-            "misdirected", {"token": arrival["message_id"], "kind": "?", "at_us": 0},
-            f"given to a foreign server for {arrival['recipients']}, which can't show the "
-            "certificate that the route asks for", []))
+        verdict.add("misdirected", {"token": arrival["message_id"], "kind": "?", "at_us": 0},
+                    f"given to a foreign server for {arrival['recipients']}, which can't show the "
+                    "certificate that the route asks for", [])
     return verdict
 
 
@@ -208,9 +219,8 @@ def judge_damaged(journal, by_id, verdict):
         verdict.counts["dead"] += is_told
         if not is_told:
             case = {"token": topic, "kind": "damaged record", "id": ident, "at_us": at}
-            verdict.violations.append(Violation(
-                "lost", case, "not told in the dead-letter topic",
-                timeline({**case, "result": ""}, [], own, journal.faults)))
+            verdict.add("lost", case, "not told in the dead-letter topic",
+                        timeline({**case, "result": ""}, [], own, journal.faults))
 
 
 def judge_content(submission, arrivals, bad_signatures):
