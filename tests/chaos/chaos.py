@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 import dkim_check  # noqa: E402
 from faults import Faults  # noqa: E402
-from journal import FINAL, KINDS, Journal, Seen, check  # noqa: E402
+from journal import FINAL, KINDS, Journal, Seen, check, find_taken  # noqa: E402
 from target import KEYS, Drivers, Target  # noqa: E402
 
 # Each rule that can be broken: what must be seen then, and the faults under which it shows.
@@ -86,8 +86,8 @@ class Chaos:
         arrivals = target.arrivals()
         sample = [arrival["file"] for arrival in arrivals[::max(EVERY, len(arrivals) // MOST)]]
         bad = dkim_check.refused(sample, target.dns_port, KEYS)
-        verdict = check(self.journal, Seen(arrivals, target.events(), target.quarantine(),
-                                           target.foreign_arrivals(), bad))
+        verdict = check(self.journal, Seen(arrivals, target.events(), target.stored(),
+                                           target.quarantine(), target.foreign_arrivals(), bad))
         verdict.counts["verified"] = len(sample) - len(bad)
         if not self.args.broken:
             self.judge_the_run(verdict)
@@ -163,9 +163,10 @@ class Chaos:
             self.journal.fail("not tested", name, repr(why))
 
     def drain(self):
-        """Until every acknowledged message has its final state, or nothing moves any more."""
-        wanted = {(s["id"], recipient) for s in self.journal.submissions.values()
-                  if s["result"] == "acknowledged" for recipient in s["recipients"]}
+        """Until every message that was taken has its final state, or nothing moves any more."""
+        seen = Seen(self.target.arrivals(), self.target.events(), self.target.stored())
+        wanted = {(ident, recipient) for token, ident in find_taken(self.journal, seen).items()
+                  for recipient in self.journal.submissions[token]["recipients"]}
         wanted |= {(ident, None) for _, _, ident in self.journal.damaged}
         last, since = -1, time.monotonic()
         while time.monotonic() - since < self.args.patience:

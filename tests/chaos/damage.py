@@ -24,6 +24,10 @@ def new_id():
             + f"-7{noise[:3]}-8{noise[3:6]}-{noise[6:18]}")
 
 
+def id_of(value):
+    return value[4:40].decode(errors="replace") if value[:4] == HEAD else ""
+
+
 def damaged(real):
     """(id, value): the id that the record still tells, "" if it tells none."""
     yield "", b"\xff" * 40
@@ -62,6 +66,11 @@ class LocalTopics:
             bodies.seek(at)
             return bytes(value) + bodies.read(size)
 
+    def ids(self, topic):
+        with self.open(topic) as database:
+            rows = database.execute("SELECT substr(value, 1, 40) FROM record").fetchall()
+        return {id_of(bytes(value)) for value, in rows} - {""}
+
     def put(self, topic, key, value):
         with self.open(topic) as database:
             database.execute("INSERT INTO record (time, due, key, value) VALUES (?, 0, ?, ?)",
@@ -81,6 +90,14 @@ class KafkaTopics:
 
     def newest(self, topic):
         return self.kcat("-C", "-t", topic, "-o", "-1", "-e", "-c", "1", "-f", "%s")
+
+    def ids(self, topic):
+        data, found, at = self.kcat("-C", "-t", topic, "-o", "beginning", "-e", "-f", "%S %s"), [], 0
+        while at < len(data):
+            value = data.index(b" ", at) + 1
+            found.append(id_of(data[value:value + 40]))
+            at = value + max(0, int(data[at:value]))
+        return set(found) - {""}
 
     def put(self, topic, key, value, header=""):
         self.file.write_bytes(value)

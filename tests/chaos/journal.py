@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the outside saw, and the verdict over it: Jepsen's manner, from outside the services.
 
-A driver writes down each submission before it is sent and its answer after (acknowledged, refused,
-unknown). The destination writes down every copy before it answers. Final states are read from the
+A driver writes down each submission before it is sent and its answer after (acknowledged, refused
+for now, rejected for good, unknown). The destination writes down every copy before it answers. Final states are read from the
 public events. check() joins the three, for each recipient of each submission, and looks up in the
 sender's delivery record whether a copy too many was one that it could have known of.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 FINAL = {"delivered", "bounced", "expired", "held", "discarded", "dead"}
 KINDS = ("lost", "duplicate", "altered", "unsigned", "unscanned", "misdirected", "two-states",
-         "stuck", "not tested")
+         "stuck", "rejected", "not tested")
 # An answer of the destination, which may be a second late on purpose, reaches the sender's record
 # within this time, where neither is stopped or killed.
 ANSWER_US = 1_500_000
@@ -119,8 +119,9 @@ class Violation:
 class Seen:
     """What there is to be joined with the journal."""
 
-    def __init__(self, arrivals, events, quarantine, foreign, bad_signatures):
+    def __init__(self, arrivals, events, stored, quarantine=(), foreign=(), bad_signatures=()):
         self.arrivals, self.events = arrivals, events
+        self.stored = stored                  # ids in the topics that the gateway writes to
         self.quarantine = quarantine          # ids
         self.foreign = foreign                # arrivals at a place where lies lead to
         self.bad_signatures = bad_signatures  # {file: what is wrong}, of a sample
@@ -140,9 +141,10 @@ class Verdict:
     def __str__(self):
         count, kinds = self.counts, self.kinds()
         lines = [f"{count['submitted']} submitted: {count['acknowledged']} acknowledged, "
-                 f"{count['refused']} refused for now, {count['unknown']} without an answer",
+                 f"{count['refused']} refused for now, {count['unknown']} without an answer, "
+                 f"{count['taken']} of them taken, which obliges as much as an answer",
                  f"{count['copies']} copies arrived for {count['recipients']} recipients of what "
-                 f"was acknowledged; {count['held']} held, {count['closed']} of them because "
+                 f"was taken; {count['held']} held, {count['closed']} of them because "
                  f"they could not be inspected; {count['bounced']} bounced because the DNS "
                  "said so",
                  f"{count['verified']} copies' signatures verified by dkimpy; {count['dead']} of "
@@ -174,22 +176,22 @@ def timeline(submission, arrivals, events, faults):
 
 
 def check(journal, seen):
-    """The verdict. A submission whose answer never came may have been taken or not: it must not
-    arrive twice."""
+    """The verdict. A submission whose answer never came may have been taken or not; once it was, it
+    is judged as if it had been acknowledged."""
     verdict = Verdict()
-    arrivals, events = seen.arrivals, seen.events
     by_token, by_id = collections.defaultdict(list), collections.defaultdict(list)
-    id_of = {}
-    for arrival in sorted(arrivals, key=lambda arrival: arrival["time_us"]):
+    for arrival in sorted(seen.arrivals, key=lambda arrival: arrival["time_us"]):
         by_token[arrival["token"]].append(arrival)
-        id_of[arrival["token"]] = arrival["id"]
-    for event in events:
+    for event in seen.events:
         by_id[event.get("message_id")].append(event)
+    taken = find_taken(journal, seen)
     for token, submission in journal.submissions.items():
-        ident = submission.get("id") or id_of.get(token)
+        submission.update(is_taken=token in taken, id=taken.get(token, submission.get("id")))
+        ident = submission["id"]
         own = by_id.get(ident, [])
         verdict.counts["submitted"] += 1
         verdict.counts[submission["result"]] += 1
+        verdict.counts["taken"] += submission["result"] == "unknown" and submission["is_taken"]
         found = list(judge_content(submission, by_token[token], seen.bad_signatures))
         if not seen.quarantine.issuperset(e["message_id"] for e in own if e["kind"] == "held"):
             found.append(("lost", "held, and not in the quarantine"))
@@ -208,6 +210,24 @@ def check(journal, seen):
                     f"given to a foreign server for {arrival['recipients']}, which can't show the "
                     "certificate that the route asks for", [])
     return verdict
+
+
+def find_taken(journal, seen):
+    """{token: id} of all that Postern took: what it acknowledged, and of what is unknown all that
+    went on, or lies where it must go on. The event "accepted" alone proves nothing: it is not
+    written at one time with the mail."""
+    taken = {token: submission["id"] for token, submission in journal.submissions.items()
+             if submission["result"] == "acknowledged"}
+    ids = {event["message_id"]: event["accepted"]["subject"] for event in seen.events
+           if event["kind"] == "accepted"}
+    gone_on = {event.get("message_id") for event in seen.events if event["kind"] not in
+               ("accepted", "alert")} | seen.stored
+    found = [(token, ident) for ident, token in ids.items() if ident in gone_on]
+    found += [(arrival["token"], arrival["id"]) for arrival in seen.arrivals]
+    for token, ident in found:
+        if journal.submissions.get(token, {}).get("result") == "unknown":
+            taken[token] = ident
+    return taken
 
 
 def judge_damaged(journal, by_id, verdict):
@@ -252,9 +272,11 @@ class Case:
         self.states = {kind for kind, _ in self.finals}
 
     def judge(self, counts):
-        if self.submission["result"] == "acknowledged":
+        if self.submission["is_taken"]:
             counts["recipients"] += 1
-            yield from self.judge_acknowledged(counts)
+            yield from self.judge_taken(counts)
+        elif self.submission["result"] == "rejected":
+            yield "rejected", f"for good, and its sender may: {self.submission['text']}"
         elif self.submission["result"] == "refused" and self.copies:
             yield "two-states", "refused, and yet it arrived"
         counts["copies"] += len(self.copies)
@@ -267,12 +289,12 @@ class Case:
             yield "lost", f"{told} times said to be delivered, {len(self.copies)} copies"
         yield from self.judge_copies(counts)
 
-    def judge_acknowledged(self, counts):
+    def judge_taken(self, counts):
         name, clean = self.recipient, self.submission["kind"] == "clean"
         if not self.states:
             moved = {e["kind"] for e in self.events} - {"accepted"}
             yield ("stuck" if moved else "lost"), (
-                f"acknowledged, without a final state for {name}; {len(self.copies)} copies")
+                f"taken, without a final state for {name}; {len(self.copies)} copies")
         elif self.states == {"bounced"} and self.is_the_dns_believed():
             counts["bounced"] += 1
         elif self.states & {"bounced", "expired", "discarded", "dead"}:
@@ -285,7 +307,7 @@ class Case:
         elif not clean and "held" not in self.states:
             yield "unscanned", f"{sorted(self.states)}, and it should be held"
         elif clean and not self.copies:
-            yield "lost", f"acknowledged, never arrived for {name}"
+            yield "lost", f"taken, never arrived for {name}"
 
     def is_the_dns_believed(self):
         """RFC 5321 5.1: a domain that the DNS says is not there is an error for good. Likewise one

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pipeline"))
 import record  # noqa: E402
-from damage import KafkaTopics, LocalTopics  # noqa: E402
+from damage import LANES, KafkaTopics, LocalTopics  # noqa: E402
 from faults import SERVICES  # noqa: E402
 from journal import UNROUTED  # noqa: E402
 from postern import APP, DOMAIN, ROOT, Postern, free_port, mail, wait_for  # noqa: E402
@@ -214,6 +214,12 @@ class Target(Postern):
             return super().events(message_id)
         return self.listed("events", "--since", "7d")
 
+    def stored(self):
+        """Ids of all mail that is or was before the scanner."""
+        topics = self.topics()
+        there = filter(topics.has, (f"mail.accepted.{lane}" for lane in LANES))
+        return {ident for topic in there for ident in topics.ids(topic)}
+
     def quarantine(self):
         return {row["id"] for row in self.listed("quarantine", "list")}
 
@@ -315,8 +321,9 @@ class Drivers:
         while not self.is_over.wait(0.05):
             try:
                 return self.target.connect(app)
-            except (OSError, smtplib.SMTPException):
-                pass
+            except (OSError, smtplib.SMTPException) as why:
+                if getattr(why, "smtp_code", 0) >= 500:
+                    self.journal.fail("rejected", f"session of {app}", why)
         return None
 
     def run(self, number):
@@ -342,7 +349,8 @@ class Drivers:
             self.journal.answer(token, "acknowledged", message_id)
             return True
         except smtplib.SMTPResponseException as why:
-            self.journal.answer(token, "refused", text=str(why))
+            self.journal.answer(token, "rejected" if why.smtp_code >= 500 else "refused",
+                                text=str(why))
         except (OSError, smtplib.SMTPException) as why:
             self.journal.answer(token, "unknown", text=str(why))
         return False
