@@ -33,8 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 import dkim_check  # noqa: E402
 from faults import Faults  # noqa: E402
-from journal import FINAL, KINDS, Journal, Seen, check, find_taken  # noqa: E402
-from target import KEYS, Drivers, Target  # noqa: E402
+from journal import FINAL, KEYS, KINDS, Journal, Seen, check, find_taken  # noqa: E402
+from target import Drivers, Target  # noqa: E402
 
 # Each rule that can be broken: what must be seen then, and the faults under which it shows.
 BROKEN = {

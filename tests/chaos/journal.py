@@ -9,10 +9,13 @@ sender's delivery record whether a copy too many was one that it could have know
 import collections
 import hashlib
 import json
+import re
 import threading
 import time
 from pathlib import Path
 
+KEYS = 2  # of the domain: each mail has as many signatures
+FIELD = re.compile(rb"^([!-9;-~]+):.*\r\n(?:[ \t].*\r\n)*", re.M)  # of a header, with its folds
 FINAL = {"delivered", "bounced", "expired", "held", "discarded", "dead"}
 KINDS = ("lost", "duplicate", "altered", "unsigned", "unscanned", "misdirected", "two-states",
          "stuck", "rejected", "not tested")
@@ -246,11 +249,14 @@ def judge_damaged(journal, by_id, verdict):
 def judge_content(submission, arrivals, bad_signatures):
     for arrival in arrivals:
         content = Path(arrival["file"]).read_bytes()
-        own = content[-submission["size"]:]
+        added, own = content[:-submission["size"]], content[-submission["size"]:]
+        names = sorted(FIELD.findall(added))
         if hashlib.sha256(own).hexdigest() != submission["sha256"]:
-            yield "altered", "what arrived is not what was submitted"
-        if not arrival["signatures"]:
-            yield "unsigned", "no DKIM-Signature"
+            yield "altered", f"what arrived is not what was submitted: {arrival['file']}"
+        if FIELD.sub(b"", added) or {*names} - {b"DKIM-Signature"} != {b"Received", b"Date"}:
+            yield "altered", f"what is before it is not what Postern adds: {arrival['file']}"
+        if names.count(b"DKIM-Signature") != KEYS:
+            yield "unsigned", f"DKIM-Signature {names.count(b'DKIM-Signature')} times"
         if arrival["file"] in bad_signatures:
             yield "unsigned", f"dkimpy says: {bad_signatures[arrival['file']]}"
         if not set(arrival["recipients"]) <= set(submission["recipients"]):
