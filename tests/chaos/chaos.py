@@ -7,7 +7,8 @@
     tests/chaos/chaos.py --duration 180 the three minutes of .ci/run
     tests/chaos/chaos.py --bus kafka    only faults, so long, on that engine
     tests/chaos/chaos.py --bus local --only kill,disk   whose name has one of these words
-    tests/chaos/chaos.py --broken early_250   one of the builds that must be caught
+    tests/chaos/chaos.py --broken early_250   one of the builds that must be caught; `nothing`: the
+                                        whole one under the same settings, which must be clean
 
 Drivers submit while faults are injected, first each alone (some at a time where time is short),
 then overlapping at random; then all is healed, the pipeline drains, and the verdict joins what the
@@ -45,6 +46,9 @@ BROKEN = {
                                    "kill sender at stage.after_publish")),
     "fail_open": (("unscanned",), ("kill scanner",)),
 }
+# No rule, and all of those faults: under the same settings a build that is whole must be clean.
+CONTROL = "nothing"
+BROKEN[CONTROL] = (), tuple({name for _, names in BROKEN.values() for name in names})
 SHOWN = 20
 # Of what arrived, that much is verified.
 EVERY, MOST = 20, 500
@@ -62,7 +66,8 @@ class Chaos:
         self.args = args
         self.folder = Path(tempfile.mkdtemp(prefix="postern-chaos-"))
         self.journal = Journal(self.folder / "journal.jsonl")
-        self.target = Target(self.folder / "postern", args.bus, args.broken)
+        self.is_whole = args.broken in (None, CONTROL)
+        self.target = Target(self.folder / "postern", args.bus, None if self.is_whole else args.broken)
         self.done = set()  # names of faults that were injected
 
     def run(self):
@@ -89,7 +94,7 @@ class Chaos:
         verdict = check(self.journal, Seen(arrivals, target.events(), target.stored(),
                                            target.quarantine(), target.foreign_arrivals(), bad))
         verdict.counts["verified"] = len(sample) - len(bad)
-        if not self.args.broken:
+        if self.is_whole:
             self.judge_the_run(verdict)
         return verdict
 
@@ -183,13 +188,13 @@ class Chaos:
 
 
 def report(chaos, verdict, args):
-    for violation in verdict.violations[:SHOWN if not args.broken else 2]:
+    for violation in verdict.violations[:SHOWN if chaos.is_whole else 2]:
         print(violation)
     if len(verdict.violations) > SHOWN:
         print(f"… and {len(verdict.violations) - SHOWN} more violations")
     print(verdict)
     print("faults: " + counted(chaos.faults.counts))
-    if args.keep or (verdict.violations and not args.broken):
+    if args.keep or (verdict.violations and chaos.is_whole):
         print(f"journals and logs are in {chaos.folder}", flush=True)
     else:
         shutil.rmtree(chaos.folder)
@@ -206,7 +211,7 @@ def run(args):
     chaos = Chaos(args)
     verdict = chaos.run()
     report(chaos, verdict, args)
-    if not args.broken:
+    if chaos.is_whole:
         return not verdict.violations, verdict, chaos.faults.counts
     is_caught = any(verdict.kinds()[kind] for kind in BROKEN[args.broken][0])
     print(f"{args.broken}: {'caught' if is_caught else 'NOT CAUGHT'}")
@@ -224,16 +229,18 @@ def prove(args):
     print("chaos: power loss, and builds with a rule broken on purpose, which must be caught",
           flush=True)
     runs = {rule: child(__file__, "--bus", "local", "--broken", rule, "--seed", args.seed,
-                        "--duration", 4, "--patience", 8) for rule in BROKEN}
+                        "--duration", 16 if rule == CONTROL else 4, "--patience", 8)
+            for rule in BROKEN}
     runs["power loss"] = child(ROOT / "tests/chaos/powerloss/run", "--seed", args.seed,
                                "--seconds", args.duration / 10)
     is_good = True
     for name, process in runs.items():
-        out, is_power = process.communicate()[0], name == "power loss"
+        out = process.communicate()[0]
         is_good &= process.returncode == 0
-        word = (("nothing lost", "LOST") if is_power else ("caught", "NOT CAUGHT"))
-        print(f"  {name}: {word[process.returncode != 0]}", flush=True)
-        if process.returncode or is_power:
+        words = {"power loss": ("nothing lost", "LOST"), CONTROL: ("clean", "NOT CLEAN")}
+        word = words.get(name, ("caught", "NOT CAUGHT"))[process.returncode != 0]
+        print(f"  {name}: {word}", flush=True)
+        if process.returncode or name == "power loss":
             print("    " + out.rstrip().replace("\n", "\n    "), flush=True)
     return is_good
 
@@ -297,7 +304,7 @@ def main():
     if args.bus == "both":
         args.is_full |= args.duration >= FULL_S
         return 0 if run_all(args) else 1
-    for _ in range(TRIES if args.broken else 1):
+    for _ in range(1 if args.broken in (None, CONTROL) else TRIES):
         is_good, verdict, faults = run(args)
         if is_good:
             break
