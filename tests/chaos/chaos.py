@@ -53,6 +53,9 @@ SHOWN = 20
 # Of what arrived, that much is verified.
 EVERY, MOST = 20, 500
 FULL_S = 600  # from so long on, all that has a name must have been injected
+# So late comes what a process that was killed had in hand, though all have their final state: on
+# Kafka after session.timeout; and what another process has in hand is put off for up to 3 s.
+LATE_S = {"local": 4, "kafka": 10}
 TRIES = 3  # whether a broken rule shows in so short a time is chance
 ALONE_S, ROUND_S = 2.2, 3.7  # that a fault takes on average, or some side by side
 # Besides the faults: start, drain and verdict.
@@ -179,7 +182,7 @@ class Chaos:
                     for e in self.target.events() if e["kind"] in FINAL}
             missing = sum(row not in done and (row[0], None) not in done for row in wanted)
             if not missing:
-                time.sleep(1)
+                time.sleep(LATE_S[self.args.bus])
                 return
             if missing != last:
                 last, since = missing, time.monotonic()
