@@ -21,11 +21,14 @@ void chaos_obey(const char *content, size_t size);
 #define OBEY(content)     chaos_obey((content).data, (content).size)
 /* Before another try: a tenth, so that a run has many tries, and an end. */
 #define RETRY_DELAY(ms) ((ms) / 10)
+/* Of a WAL: so little that it is copied and begun anew all the time. */
+#define WAL_BYTES(bytes) ((bytes) / 64)
 #else
 #define KILL_POINT(point) ((void)0)
 #define IS_BROKEN(rule)   false
 #define OBEY(content)     ((void)0)
 #define RETRY_DELAY(ms)   (ms)
+#define WAL_BYTES(bytes)  (bytes)
 #endif
 
 #endif

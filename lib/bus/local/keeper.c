@@ -16,8 +16,8 @@
 /* Each time a WAL has grown by so much it is copied into the database; from that size on
  * writers and readers are held up for a moment so that it begins anew, else it could grow
  * for ever. */
-#define CHECKPOINT_BYTES (16 << 20)
-#define RESTART_BYTES    (48 << 20)
+#define CHECKPOINT_BYTES WAL_BYTES(16 << 20)
+#define RESTART_BYTES    WAL_BYTES(48 << 20)
 #define RETRY_MS         1000
 /* Between two checkpoints, however fast a WAL grows. */
 #define BREATH_MS    50
@@ -75,8 +75,11 @@ static bool checkpoint(struct database *database, struct fault *fault)
 	if (database->wal_bytes < RESTART_BYTES)
 		return true;
 	/* Once more what came meanwhile, so that little is left while all are held up. */
-	return database_checkpoint(database, SQLITE_CHECKPOINT_PASSIVE, fault) &&
-	       database_checkpoint(database, SQLITE_CHECKPOINT_RESTART, fault);
+	if (!database_checkpoint(database, SQLITE_CHECKPOINT_PASSIVE, fault) ||
+		!database_checkpoint(database, SQLITE_CHECKPOINT_RESTART, fault))
+		return false;
+	KILL_POINT("local.after_restart");
+	return true;
 }
 
 static int64_t sweep_interval_ms(const struct bus_topic *rules)
