@@ -96,6 +96,7 @@ static void fail_without_tls(struct client *client, const char *why)
 
 static void on_ehlo(struct client *client, const struct reply *reply)
 {
+	KILL_POINT("sender.after_ehlo");
 	if (reply_is_permanent(reply)) {
 		ask(client, CLIENT_HELO, "HELO ", client->options.helo);
 		return;
@@ -128,6 +129,7 @@ static void on_helo(struct client *client, const struct reply *reply)
 
 static void on_starttls(struct client *client, const struct reply *reply)
 {
+	KILL_POINT("sender.after_starttls");
 	if (reply->code == 220)
 		client_enter(client, CLIENT_HANDSHAKE);
 	else if (client->options.must_use_tls)
@@ -153,6 +155,7 @@ static void on_unasked(struct client *client, const struct reply *reply)
 static void on_quit(struct client *client, const struct reply *reply)
 {
 	(void)reply;
+	KILL_POINT("sender.after_quit");
 	client_enter(client, CLIENT_CLOSED);
 }
 

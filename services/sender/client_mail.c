@@ -230,6 +230,7 @@ void client_on_abort(struct client *client, const struct reply *reply)
 
 void client_on_rset(struct client *client, const struct reply *reply)
 {
+	KILL_POINT("sender.after_rset");
 	if (reply_is_positive(reply))
 		client_enter(client, CLIENT_READY);
 	else

@@ -231,7 +231,8 @@ static void on_write(struct bufferevent *stream, void *with)
 	struct connection *connection = with;
 	if (unsent(connection) > 0)
 		return;
-	KILL_POINT("gateway.after_reply");
+	KILL_POINT(connection->is_taken ? "gateway.after_250" : "gateway.after_reply");
+	connection->is_taken = false;
 	if (connection->phase == PHASE_CLOSING)
 		connection_free(connection);
 	else if (connection->phase == PHASE_UPGRADE)

@@ -32,6 +32,7 @@ struct connection {
 	uint64_t number;
 	unsigned turn;   /* the session's, when the timer was started */
 	bool is_counted; /* in the app's sessions */
+	bool is_taken;   /* a message, and the 250 is on its way */
 	char address[INET6_ADDRSTRLEN];
 };
 

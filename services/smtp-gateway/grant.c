@@ -23,6 +23,7 @@ static void stored(void *with, const char *id, const struct fault *fault)
 	struct slice app_name = session_app(connection->session);
 	const Postern__App *app = registry_app(gateway->process->registry, app_name);
 	connection->store = NULL;
+	connection->is_taken = !fault;
 	metric_add(fault ? gateway->metrics.deferred : gateway->metrics.accepted, 1);
 	if (!fault)
 		log_info(LOG_OF(connection), "message accepted", FIELD("message", id),

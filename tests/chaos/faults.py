@@ -20,20 +20,21 @@ from stack import ROOT, family, wait_for  # noqa: E402
 SERVICES = ("smtp-gateway", "scanner", "signer", "sender")
 STAGE = ("stage.after_take", "stage.after_publish", "stage.before_settle", "local.in_commit",
          "local.in_checkpoint", "local.after_restart", "local.before_ring", "local.before_sync")
-# Named in the code with KILL_POINT(). Behind every fourth reply of the gateway is a 250 to the
-# end of the data.
+# Named in the code with KILL_POINT().
 POINTS = {
     "smtp-gateway": ("gateway.after_data", "gateway.after_publish", "gateway.after_durable",
-                     "gateway.after_reply", "local.in_commit", "local.in_checkpoint",
+                     "gateway.after_250", "gateway.after_reply", "local.in_commit", "local.in_checkpoint",
                      "local.after_restart", "local.before_ring", "local.before_sync"),
     "scanner": STAGE,
     "signer": STAGE,
-    "sender": STAGE + ("sender.after_connect", "sender.after_mail", "sender.after_rcpt",
-                       "sender.after_data", "sender.after_dot", "sender.after_250",
-                       "sender.after_record"),
+    "sender": STAGE + ("sender.after_connect", "sender.after_ehlo", "sender.after_starttls",
+                       "sender.after_mail", "sender.after_rcpt", "sender.after_data",
+                       "sender.after_dot", "sender.after_250", "sender.after_record",
+                       "sender.after_rset", "sender.after_quit"),
 }
 # Passed once in a while only.
-RARE = ("local.in_checkpoint", "local.after_restart", "sender.after_connect")
+RARE = ("local.in_checkpoint", "local.after_restart", "sender.after_connect", "sender.after_ehlo",
+        "sender.after_starttls", "sender.after_rset", "sender.after_quit")
 
 
 class Faults:
