@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "lib/chaos.h"
 #include "services/scanner/checks.h"
 
 #define HOLD_SCORE 15.0
@@ -135,6 +136,8 @@ static bool judge_silence(struct court *court)
 	Postern__Decision decision = court->policy->spam
 					     ? court->policy->spam->unavailable
 					     : UNSPECIFIED;
+	if (IS_BROKEN("spam_open"))
+		decision = CLEAR;
 	if (decision == UNSPECIFIED && court->verdict->decision < HOLD)
 		return false;
 	Postern__Finding *finding = new_spam_finding(court);

@@ -45,6 +45,7 @@ BROKEN = {
     "no_record": (("duplicate",), ("kill sender at stage.before_settle",
                                    "kill sender at stage.after_publish")),
     "fail_open": (("unscanned",), ("kill scanner",)),
+    "spam_open": (("unscanned",), ("rspamd: error", "rspamd: cut")),
 }
 # No rule, and all of those faults: under the same settings a build that is whole must be clean.
 CONTROL = "nothing"
@@ -79,7 +80,8 @@ class Chaos:
             target.start_services()
             self.faults = Faults(target, self.journal, self.args.seed)
             drivers = Drivers(target, self.journal, self.args.seed,
-                              bad=0.8 if self.args.broken == "fail_open" else 0.05)
+                              bad=0.8 if "unscanned" in BROKEN.get(self.args.broken, " ")[0]
+                              else 0.05)
             try:
                 self.inject()
                 target.heal()

@@ -1,28 +1,30 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""rspamd.py PORT FILE: answers as rspamd does, or as FILE says: ok, slow, rubbish, error, cut."""
+"""rspamd.py PORT FILE: answers as rspamd does, or as FILE says: ok, slow, rubbish, error, cut.
+Spam is what has SPAM in it."""
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-MOOD = Path(sys.argv[2])
-GOOD = (b'{"is_skipped":false,"score":0.5,"required_score":15.0,"action":"no action",'
-        b'"symbols":{},"messages":{}}')
+SPAM = b"Buy-this-now-for-nothing"
+ANSWER = '{"is_skipped":false,"score":%s,"required_score":15.0,"action":"%s","symbols":{},"messages":{}}'
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         mood = MOOD.read_text()
         if mood == "cut":
             self.close_connection = True
             return
         if mood == "slow":
             time.sleep(4)
-        answer = b'{"action":"no action","score":"many"' if mood == "rubbish" else GOOD
+        answer = (ANSWER % (("20.5", "reject") if SPAM in content else ("0.5", "no action"))).encode()
+        if mood == "rubbish":
+            answer = b'{"action":"no action","score":"many"'
         self.send_response(500 if mood == "error" else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
@@ -38,4 +40,6 @@ class Server(ThreadingHTTPServer):
         """The scanner has hung up."""
 
 
-Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+if __name__ == "__main__":
+    MOOD = Path(sys.argv[2])
+    Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

@@ -19,12 +19,13 @@ import record  # noqa: E402
 from damage import LANES, KafkaTopics, LocalTopics  # noqa: E402
 from faults import SERVICES  # noqa: E402
 from journal import UNROUTED  # noqa: E402
+from rspamd import SPAM  # noqa: E402
 from postern import APP, DOMAIN, ROOT, Postern, free_port, mail, wait_for  # noqa: E402
 
 BIN = ROOT / "build/chaos/bin"
 CARD = "4111 1111 1111 1111"
-# Must be held: what DLP finds, and what ends or stops the worker that looks at it.
-BAD = ("card",) * 8 + ("malware",) * 4 + ("crash", "bomb", "hang")
+# Must be held: what DLP, rspamd or ClamAV finds, and what ends or stops the worker that looks at it.
+BAD = ("card",) * 8 + ("spam",) * 4 + ("malware",) * 4 + ("crash", "bomb", "hang")
 LARGE = 0.015  # share of mail that Kafka has to cut in pieces
 LETTERS = b"abcdefghijklmnopqrstuvwxyz ,.-;:" * 8
 APPS = ("news", "shop", "shop", "desk")
@@ -330,7 +331,8 @@ class Drivers:
             kind = BAD[int(dice / self.bad * len(BAD))]
             if kind == "malware" and not self.target.malware:
                 kind = "card"
-            text = self.target.malware if kind == "malware" else f"Paid with {CARD}."
+            text = {"malware": self.target.malware, "spam": SPAM.decode()}.get(
+                kind, f"Paid with {CARD}.")
             extra = f"X-Chaos: {kind}\r\n" if kind in ("crash", "bomb", "hang") else ""
             return token, kind, recipients, compose(token, text.encode(), extra)
         return token, "clean", recipients, compose(token, noise(serial, size))
