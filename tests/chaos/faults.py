@@ -156,17 +156,26 @@ class Faults:
         self.counts["workers killed or stopped"] += 1
 
     def damaged_signatures(self):
-        """A damaged database, then a good one again."""
-        with self.locks["signatures"]:
-            folder = self.postern.signatures
-            good = {file: file.read_bytes() for file in folder.iterdir()}
+        """A damaged database: a scanner that runs keeps what it has, one that is started then is
+        not ready. Then a good one again."""
+        with self.locks["scanner-2"], self.locks["scanner"], self.locks["signatures"]:
+            scanner = self.postern.named("scanner")
+            good = {file: file.read_bytes() for file in self.postern.signatures.iterdir()}
+            size = Path(scanner.log).stat().st_size
             self.journal.fault("signatures", "damaged")
             for file in good:
                 replace(file, b"\x00 not a database \n" * 5)
-            time.sleep(2)
+            wait_for(lambda: self.postern.has_refused(size), 30, "damaged signatures refused")
+            if self.random.random() < 0.5:
+                self.kill_now(scanner, "with SIGKILL, its signatures damaged")
+                scanner.start()
+                time.sleep(2)
+                if scanner.is_running() and scanner.is_ready():
+                    self.journal.fail("unscanned", "scanner", "ready with damaged signatures")
             for file, content in good.items():
                 replace(file, content)
             self.journal.fault("signatures", "good again")
+            self.postern.revive(scanner)
         self.counts["signatures damaged"] += 1
 
     def new_signatures(self):
@@ -182,7 +191,7 @@ class Faults:
             wait_for(lambda: self.postern.has_loaded(size), 30, "new signatures loaded")
             self.journal.fault("signatures", "the new ones are loaded")
             time.sleep(1)
-            self.postern.malware = bodies[-1]
+            self.postern.malware.append(bodies[-1])
 
     def destination_down(self):
         with self.locks["destination"], self.span("destination down"):

@@ -52,11 +52,13 @@ class Target(Postern):
         self.settings["POSTERN_SCANNER_TIMEOUT"] = "2s"
         self.settings["POSTERN_SCANNER_MEMORY"] = "64M"
         self.rules_file = self.folder / "rules.json"
-        self.malware = ""  # what the newest signatures know besides
         self.more_ports = [free_port(), free_port()]  # of a second gateway
         self.liar = None
         self.signatures = self.folder / "signatures"
         shutil.copytree(ROOT / "tests/fixtures/signatures", self.signatures)
+        # What the signatures know; new ones know more.
+        rows = (self.signatures / "eicar.ndb").read_text().splitlines()
+        self.malware = [bytes.fromhex(row.split(":")[3]).decode() for row in rows]
         self.set_rules({})
         self.mood = self.folder / "rspamd.mood"
         self.start_rspamd()
@@ -131,6 +133,12 @@ class Target(Postern):
         if self.is_local():
             return record.in_sqlite(self.record().partition(":")[2])
         return record.in_redis(self.redis_where)
+
+    def has_refused(self, since):
+        """Has the scanner said, after that place in its log, that it can't load what is there?"""
+        with open(self.named("scanner").log, "rb") as log:
+            log.seek(since)
+            return b'"signatures not loaded' in log.read()
 
     def has_loaded(self, since):
         """Has the scanner said, after that place in its log, that it works with all the rows that
@@ -329,9 +337,7 @@ class Drivers:
         recipients = [f"r{serial}-{n}@{DOMAINS[serial % 7]}" for n in range(count)]
         if dice < self.bad:
             kind = BAD[int(dice / self.bad * len(BAD))]
-            if kind == "malware" and not self.target.malware:
-                kind = "card"
-            text = {"malware": self.target.malware, "spam": SPAM.decode()}.get(
+            text = {"malware": self.random.choice(self.target.malware), "spam": SPAM.decode()}.get(
                 kind, f"Paid with {CARD}.")
             extra = f"X-Chaos: {kind}\r\n" if kind in ("crash", "bomb", "hang") else ""
             return token, kind, recipients, compose(token, text.encode(), extra)
