@@ -96,8 +96,9 @@ class Chaos:
         arrivals = target.arrivals()
         sample = [arrival["file"] for arrival in arrivals[::max(EVERY, len(arrivals) // MOST)]]
         bad = dkim_check.refused(sample, target.dns_port, KEYS)
-        verdict = check(self.journal, Seen(arrivals, target.events(), target.stored(),
-                                           target.quarantine(), target.foreign_arrivals(), bad))
+        verdict = check(self.journal, Seen(
+            arrivals, target.events(), target.stored(), target.dead(), target.quarantine(),
+            target.foreign_arrivals(), bad))
         verdict.counts["verified"] = len(sample) - len(bad)
         if self.is_whole:
             self.judge_the_run(verdict)
@@ -105,9 +106,11 @@ class Chaos:
 
     def judge_the_run(self, verdict):
         """A run that tested nothing proves nothing."""
-        needed = {"acknowledged", "held", "copies", "verified"}
+        needed = {"acknowledged", "held", "copies", "verified", "refused for good"}
         if "damaged records" in self.done:
             needed.add("damaged")
+        if "a person decides" in self.done:
+            needed |= {"release", "discard"}
         missing = [f"no message or record was {name}" for name in needed
                    if not verdict.counts[name]]
         untried = self.untried()
@@ -177,11 +180,13 @@ class Chaos:
         seen = Seen(self.target.arrivals(), self.target.events(), self.target.stored())
         wanted = {(ident, recipient) for token, ident in find_taken(self.journal, seen).items()
                   for recipient in self.journal.submissions[token]["recipients"]}
-        wanted |= {(ident, None) for _, _, ident in self.journal.damaged}
+        wanted |= {(ident, None) for _, _, ident, _ in self.journal.damaged if ident}
+        released = {ident for ident, deed in self.journal.deeds.items() if deed == ["release", True]}
         last, since = -1, time.monotonic()
         while time.monotonic() - since < self.args.patience:
             done = {(e.get("message_id"), e.get("recipient") or None)
-                    for e in self.target.events() if e["kind"] in FINAL}
+                    for e in self.target.events() if e["kind"] in FINAL
+                    and not (e["kind"] == "held" and e["message_id"] in released)}
             missing = sum(row not in done and (row[0], None) not in done for row in wanted)
             if not missing:
                 time.sleep(LATE_S[self.args.bus])

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Records that can't be decoded, put into any topic behind the services' backs."""
+import hashlib
 import os
 import sqlite3
 import subprocess
 import time
 from pathlib import Path
 
+import record
+
+LARGE = 500_000
 LANES = ("urgent", "normal", "bulk")
 STREAM = [f"{family}.{lane}" for family in ("mail.accepted", "mail.cleared",
                                             "mail.outbound.default") for lane in LANES]
@@ -22,6 +26,15 @@ def new_id():
     noise = os.urandom(10).hex()
     return (f"{time.time_ns() // 1000000:012x}"[:8] + "-" + f"{time.time_ns() // 1000000:012x}"[8:]
             + f"-7{noise[:3]}-8{noise[3:6]}-{noise[6:18]}")
+
+
+def dead_letter(value):
+    """(topic, SHA-256 of the record) of a DeadRecord (proto/events.proto); None if it is none."""
+    try:
+        fields = dict(record.fields_of(value))
+        return fields[2].decode(), hashlib.sha256(fields[4]).hexdigest()
+    except (ValueError, KeyError, IndexError, AttributeError):
+        return None
 
 
 def id_of(value):
@@ -56,15 +69,22 @@ class LocalTopics:
             return bool(database.execute("PRAGMA table_info(record)").fetchall())
 
     def newest(self, topic):
+        return next(self.rows(topic, "WHERE length(value) > 0 ORDER BY id DESC LIMIT 1"), b"")
+
+    def values(self, topic):
+        return self.rows(topic, "")
+
+    def rows(self, topic, where):
         with self.open(topic) as database:
-            row = database.execute("SELECT value, body_file, body_at, body_size FROM record "
-                                   "WHERE length(value) > 0 ORDER BY id DESC LIMIT 1").fetchone()
-        value, number, at, size = row or (b"", None, 0, 0)
-        if number is None:
-            return bytes(value)
-        with open(self.folder / f"bodies.{number:016x}", "rb") as bodies:
-            bodies.seek(at)
-            return bytes(value) + bodies.read(size)
+            rows = database.execute(
+                f"SELECT value, body_file, body_at, body_size FROM record {where}").fetchall()
+        for value, number, at, size in rows:
+            if number is None:
+                yield bytes(value)
+                continue
+            with open(self.folder / f"bodies.{number:016x}", "rb") as bodies:
+                bodies.seek(at)
+                yield bytes(value) + bodies.read(size)
 
     def ids(self, topic):
         with self.open(topic) as database:
@@ -89,15 +109,20 @@ class KafkaTopics:
         return f'"{topic}"'.encode() in self.kcat("-L", "-J")
 
     def newest(self, topic):
-        return self.kcat("-C", "-t", topic, "-o", "-1", "-e", "-c", "1", "-f", "%s")
+        """A large one, of which there are only pieces here, would be cut anew when it is dead."""
+        value = self.kcat("-C", "-t", topic, "-o", "-1", "-e", "-c", "1", "-f", "%s")
+        return value if len(value) < LARGE else b""
 
-    def ids(self, topic):
-        data, found, at = self.kcat("-C", "-t", topic, "-o", "beginning", "-e", "-f", "%S %s"), [], 0
+    def values(self, topic):
+        data, at = self.kcat("-C", "-t", topic, "-o", "beginning", "-e", "-f", "%S %s"), 0
         while at < len(data):
             value = data.index(b" ", at) + 1
-            found.append(id_of(data[value:value + 40]))
-            at = value + max(0, int(data[at:value]))
-        return set(found) - {""}
+            size = max(0, int(data[at:value]))
+            yield data[value:value + size]
+            at = value + size
+
+    def ids(self, topic):
+        return {id_of(value) for value in self.values(topic)} - {""}
 
     def put(self, topic, key, value, header=""):
         self.file.write_bytes(value)
@@ -110,15 +135,16 @@ class KafkaTopics:
 
 
 def damage(topics, note):
-    """note(topic, id) is told of each record that a stage must find. False: not every topic was
-    there."""
+    """note(topic, id, value) is told of each record that a stage must find; id may be "". What is
+    in OTHERS no stage takes: whoever reads there, which is each posternctl of the run and every
+    service's registry, must go on. False: not every topic was there."""
     there = [topic for topic in (*STREAM, *OTHERS) if topics.has(topic)]
     for topic in there:
         for ident, value in damaged(topics.newest(topic)):
             key = "app/chaos" if topic == "control" else ident or "chaos/0"
             topics.put(topic, key.encode(), value)
-            if ident and topic in STREAM:
-                note(topic, ident)
+            if topic in STREAM:
+                note(topic, ident, value)
         if hasattr(topics, "put_marked"):
             topics.put_marked(topic)
     return len(there) == len(STREAM) + len(OTHERS)

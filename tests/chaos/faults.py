@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The faults: each injects something into a running Postern, and heals it."""
 import collections
+import json
 import os
 import random
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 import record  # noqa: E402
 from damage import damage  # noqa: E402
+from journal import UNROUTED  # noqa: E402
 from stack import ROOT, family, wait_for  # noqa: E402
 
 SERVICES = ("smtp-gateway", "scanner", "signer", "sender")
@@ -254,13 +256,39 @@ class Faults:
 
     def damaged_records(self):
         """What can't be decoded, in every topic."""
-        def note(topic, ident):
-            self.journal.damage(topic, ident)
+        def note(*row):
+            self.journal.damage(*row)
             self.counts["damaged records"] += 1
         # Whoever puts them there needs the disk, or the broker, himself.
         with self.locks["disk"], self.locks["broker"]:
             self.journal.fault("records", "damaged ones in each topic")
             return damage(self.postern.topics(), note)
+
+    def decide(self):
+        """A person releases a held message and discards another. The command may fail, or end
+        without a word of what it has done."""
+        with self.locks["person"]:
+            candidates = self.undecided()
+            for deed in ("release", "discard"):
+                ident = self.random.choice(candidates) if candidates else None
+                if not ident:
+                    return False
+                candidates.remove(ident)
+                self.journal.begin_deed(deed, ident)
+                if self.postern.posternctl("quarantine", deed, ident, check=False).returncode == 0:
+                    self.journal.end_deed(ident)
+                    self.counts[f"a person's {deed}"] += 1
+        return True
+
+    def undecided(self):
+        """What must be held, and is. To a domain that can't be believed to be there it may
+        bounce."""
+        bad = {submission["id"] for submission in list(self.journal.submissions.values())
+               if submission["kind"] != "clean" and submission["result"] == "acknowledged"
+               and not any(who.endswith(UNROUTED) for who in submission["recipients"])}
+        done = self.postern.posternctl("quarantine", "list", "--json", check=False).stdout
+        held = {json.loads(line)["id"] for line in done.splitlines()}
+        return sorted(bad & held - self.journal.deeds.keys())
 
     def broker_restart(self):
         with self.locks["broker"], self.span("broker restart"):
@@ -316,7 +344,8 @@ class Faults:
                  ("destination down", self.destination_down),
                  ("rspamd down", self.rspamd_down),
                  ("DNS down", self.dns_down),
-                 ("damaged records", self.damaged_records)]
+                 ("damaged records", self.damaged_records),
+                 ("a person decides", self.decide)]
         rows += [(f"destination: {what}", lambda r=rule: self.destination_rule(r))
                  for what, rule in (("4xx", "defer:1"), ("no room", "full:1"), ("421", "busy:1"),
                                     ("cuts after the dot", "swallow:1"),

@@ -20,9 +20,8 @@ FINAL = {"delivered", "bounced", "expired", "held", "discarded", "dead"}
 KINDS = ("lost", "duplicate", "altered", "unsigned", "unscanned", "misdirected", "two-states",
          "stuck", "rejected", "not tested")
 # An answer of the destination, which may be a second late on purpose, reaches the sender's record
-# within this time, where neither is stopped or killed.
-ANSWER_US = 1_500_000
-EARLY_US = 50_000
+# within this time, on a slow machine too, where neither is stopped or killed.
+ANSWER_US = 5_000_000
 # The sender tries to find Redis again at least this often.
 RECONNECT_US = 6_000_000
 # Of a failure is shown what was done so long before it.
@@ -30,6 +29,10 @@ BEFORE_US = 70_000_000
 # That a name is not there is good for a second and kept for another.
 NEGATIVE_US = 3_000_000
 BELIEVED = {"5.1.2": "DNS lies: nxdomain", "5.4.4": "DNS lies: foreign"}
+# These domains' servers refuse a recipient, or each message, for good.
+REFUSED = {"nobody.example": "reject", "unwanted.example": "refuse"}
+# What a person may do with what is held, and how it ends then where its server takes it.
+DEEDS = {"release": "delivered", "discard": "discarded"}
 UNROUTED = "customer6.example"  # has no route while the DNS lies, and follows its MX
 # What makes Postern take a message a second time.
 REPEATS = ("SIGTERM: ", "comes: ", "broker ", "killed: broker", "killed: smtp-gateway",
@@ -44,7 +47,8 @@ class Journal:
         self.faults = []
         self.kills = []  # (at_us, process)
         self.spans = []  # [from_us, to_us, what]: stopped, away, without room
-        self.damaged = []  # (at_us, topic, id): records that a stage must find
+        self.damaged = []  # (at_us, topic, id, SHA-256): records that a stage must find
+        self.deeds = {}  # id: [what a person did with it, was it done?]
         self.notes = collections.defaultdict(set)  # (id, recipient): times of the record's notes
         self.failures = []  # (at_us, kind, name, why): of the check itself, or of what it drives
 
@@ -78,8 +82,18 @@ class Journal:
         print(f"           {name}: {why}", flush=True)
         self.failures.append((self.fault(kind, f"{name}: {why}"), kind, name, str(why)))
 
-    def damage(self, topic, ident):
-        self.damaged.append((self.write(event="damaged", topic=topic, id=ident), topic, ident))
+    def damage(self, topic, ident, value):
+        digest = hashlib.sha256(value).hexdigest()
+        at = self.write(event="damaged", topic=topic, id=ident, sha256=digest)
+        self.damaged.append((at, topic, ident, digest))
+
+    def begin_deed(self, deed, ident):
+        self.fault("a person begins to", f"{deed} {ident}")
+        self.deeds[ident] = [deed, False]
+
+    def end_deed(self, ident):
+        self.fault("a person was told: done", ident)
+        self.deeds[ident][1] = True
 
     def recall(self, notes):
         """What the delivery record holds; it may be gone afterwards."""
@@ -122,9 +136,10 @@ class Violation:
 class Seen:
     """What there is to be joined with the journal."""
 
-    def __init__(self, arrivals, events, stored, quarantine=(), foreign=(), bad_signatures=()):
+    def __init__(self, arrivals, events, stored, dead=(), quarantine=(), foreign=(), bad_signatures=()):
         self.arrivals, self.events = arrivals, events
         self.stored = stored                  # ids in the topics that the gateway writes to
+        self.dead = dead                      # Counter of (topic, SHA-256) of dead letters
         self.quarantine = quarantine          # ids
         self.foreign = foreign                # arrivals at a place where lies lead to
         self.bad_signatures = bad_signatures  # {file: what is wrong}, of a sample
@@ -148,8 +163,9 @@ class Verdict:
                  f"{count['taken']} of them taken, which obliges as much as an answer",
                  f"{count['copies']} copies arrived for {count['recipients']} recipients of what "
                  f"was taken; {count['held']} held, {count['closed']} of them because "
-                 f"they could not be inspected; {count['bounced']} bounced because the DNS "
-                 "said so",
+                 f"they could not be inspected; {count['release']} released and {count['discard']} "
+                 f"discarded by a person; {count['bounced']} bounced because the DNS said so, "
+                 f"{count['refused for good']} because their server refused them",
                  f"{count['verified']} copies' signatures verified by dkimpy; {count['dead']} of "
                  f"{count['damaged']} damaged records told in the dead-letter topic"]
         for name in KINDS:
@@ -196,7 +212,8 @@ def check(journal, seen):
         verdict.counts[submission["result"]] += 1
         verdict.counts["taken"] += submission["result"] == "unknown" and submission["is_taken"]
         found = list(judge_content(submission, by_token[token], seen.bad_signatures))
-        if not seen.quarantine.issuperset(e["message_id"] for e in own if e["kind"] == "held"):
+        is_held = any(event["kind"] == "held" for event in own)
+        if is_held and ident not in journal.deeds and ident not in seen.quarantine:
             found.append(("lost", "held, and not in the quarantine"))
         for recipient in submission["recipients"]:
             found += Case(journal, submission, recipient, by_token[token], own,
@@ -204,7 +221,7 @@ def check(journal, seen):
         for kind, detail in found:
             verdict.add(kind, submission, detail,
                         timeline(submission, by_token[token], own, journal.faults))
-    judge_damaged(journal, by_id, verdict)
+    judge_damaged(journal, seen, by_id, verdict)
     for at, kind, name, why in journal.failures:
         verdict.add(kind, {"token": name, "kind": "fault", "at_us": at}, why,
                     [row for row in journal.faults if at - BEFORE_US <= row[0] <= at])
@@ -233,11 +250,14 @@ def find_taken(journal, seen):
     return taken
 
 
-def judge_damaged(journal, by_id, verdict):
-    """A record that can't be read is put away where an operator finds it."""
-    for at, topic, ident in journal.damaged:
-        own = by_id.get(ident, [])
-        is_told = any(event["kind"] == "dead" for event in own)
+def judge_damaged(journal, seen, by_id, verdict):
+    """A record that can't be read is put away, as it is, where an operator finds it."""
+    letters = collections.Counter(seen.dead)
+    for at, topic, ident, digest in journal.damaged:
+        own = by_id.get(ident, []) if ident else []
+        is_told = letters[topic, digest] > 0 and (
+            not ident or any(event["kind"] == "dead" for event in own))
+        letters[topic, digest] -= 1
         verdict.counts["damaged"] += 1
         verdict.counts["dead"] += is_told
         if not is_told:
@@ -276,6 +296,13 @@ class Case:
         self.finals = {(e["kind"], e["time_us"] if e["kind"] == "delivered" else 0)
                        for e in self.events if e["kind"] in FINAL}
         self.states = {kind for kind, _ in self.finals}
+        self.end = "bounced" if recipient.rpartition("@")[2] in REFUSED else "delivered"
+        self.deed, self.is_done = journal.deeds.get(submission["id"], ("", False))
+        if self.deed and self.states:
+            counts_as = self.end if self.deed == "release" else DEEDS[self.deed]
+            self.fitting = [{"held", counts_as}] + [{"held"}] * (not self.is_done)
+        else:
+            self.fitting = []
 
     def judge(self, counts):
         if self.submission["is_taken"]:
@@ -286,9 +313,9 @@ class Case:
         elif self.submission["result"] == "refused" and self.copies:
             yield "two-states", "refused, and yet it arrived"
         counts["copies"] += len(self.copies)
-        if self.submission["kind"] != "clean" and self.copies:
+        if self.submission["kind"] != "clean" and self.copies and self.deed != "release":
             yield "unscanned", f"a message of kind {self.submission['kind']} was delivered"
-        if len(self.states) > 1:
+        if len(self.states) > 1 and self.states not in self.fitting:
             yield "two-states", f"final states {sorted(self.states)} for {self.recipient}"
         told = sum(kind == "delivered" for kind, _ in self.finals)
         if told > len(self.copies):
@@ -301,6 +328,12 @@ class Case:
             moved = {e["kind"] for e in self.events} - {"accepted"}
             yield ("stuck" if moved else "lost"), (
                 f"taken, without a final state for {name}; {len(self.copies)} copies")
+        elif self.fitting:
+            counts[self.deed] += self.is_done
+            if self.states not in self.fitting:
+                yield "lost", f"{sorted(self.states)}, and a person did {self.deed} it"
+        elif self.states == {"bounced"} and self.end == "bounced" and self.is_refused():
+            counts["refused for good"] += 1
         elif self.states == {"bounced"} and self.is_the_dns_believed():
             counts["bounced"] += 1
         elif self.states & {"bounced", "expired", "discarded", "dead"}:
@@ -312,8 +345,12 @@ class Case:
                 yield from self.judge_hold()
         elif not clean and "held" not in self.states:
             yield "unscanned", f"{sorted(self.states)}, and it should be held"
-        elif clean and not self.copies:
+        elif clean and (not self.copies or self.end == "bounced"):
             yield "lost", f"taken, never arrived for {name}"
+
+    def is_refused(self):
+        return not self.copies and all(event.get("reply", {}).get("code") in (550, 554)
+                                       for event in self.events if event["kind"] == "bounced")
 
     def is_the_dns_believed(self):
         """RFC 5321 5.1: a domain that the DNS says is not there is an error for good. Likewise one
@@ -344,15 +381,16 @@ class Case:
 
     def explain(self, copy, later):
         """Why nobody of ours knew for sure of that copy; None: we knew, and sent another."""
-        from_us, again_us = copy["time_us"] - EARLY_US, later["time_us"]
+        from_us, again_us = copy["time_us"], later["time_us"]
         if not copy["answered"]:
             return "cut after the end of the data"
         # Told only after it was recorded. A note has the time of the remote 250.
         told = [at for kind, at in self.finals if kind == "delivered"]
         if any(from_us <= at < again_us for at in (*told, *self.notes)):
             return self.explain_in_spite_of_record(from_us, again_us)
+        # The destination may read long after it was killed what the sender had sent.
         for at, process in self.journal.kills:
-            if from_us <= at <= again_us and process in ("sender", "sender-2", "inbox"):
+            if copy["began_us"] <= at <= again_us and process in ("sender", "sender-2", "inbox"):
                 late_us = at - copy["time_us"] - self.blocked_us(copy["time_us"], at)
                 if late_us <= ANSWER_US:
                     self.late_us = max(self.late_us, late_us)

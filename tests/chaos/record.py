@@ -21,17 +21,22 @@ def varint(data, at):
             return value, at
 
 
+def fields_of(message):
+    """(number, value) of each field of a protobuf message that has only numbers and bytes."""
+    at = 0
+    while at < len(message):
+        tag, at = varint(message, at)
+        value, at = varint(message, at)
+        if tag & 7 == 2:
+            at, value = at + value, message[at:at + value]
+        elif tag & 7:
+            raise ValueError("not such a message")
+        yield tag >> 3, value
+
+
 def time_of(note):
     """The note is an encoded Event (proto/events.proto)."""
-    at = 0
-    while at < len(note):
-        tag, at = varint(note, at)
-        value, at = varint(note, at)
-        if tag & 7 == 2:
-            at += value
-        elif tag >> 3 == TIME_US:
-            return value
-    raise ValueError("a note without a time")
+    return dict(fields_of(note))[TIME_US]
 
 
 def in_sqlite(path):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the faults are done to: a Postern of the chaos build with its destination, and the clients
 that submit to it."""
+import collections
 import json
 import os
 import random
@@ -16,9 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pipeline"))
 import record  # noqa: E402
-from damage import LANES, KafkaTopics, LocalTopics  # noqa: E402
+from damage import LANES, KafkaTopics, LocalTopics, dead_letter  # noqa: E402
 from faults import SERVICES  # noqa: E402
-from journal import UNROUTED  # noqa: E402
+from journal import REFUSED, UNROUTED  # noqa: E402
 from rspamd import SPAM  # noqa: E402
 from postern import APP, DOMAIN, ROOT, Postern, free_port, mail, wait_for  # noqa: E402
 
@@ -49,6 +50,9 @@ class Target(Postern):
         if broken:
             self.settings["POSTERN_BROKEN"] = broken
         self.settings["POSTERN_LOG_LEVEL"] = "info"
+        # So that many connections begin and end.
+        self.settings["POSTERN_SENDER_MESSAGES_PER_CONNECTION"] = "20"
+        self.settings["POSTERN_SENDER_IDLE_TIMEOUT"] = "1s"
         self.settings["POSTERN_SCANNER_TIMEOUT"] = "2s"
         self.settings["POSTERN_SCANNER_MEMORY"] = "64M"
         self.rules_file = self.folder / "rules.json"
@@ -91,7 +95,7 @@ class Target(Postern):
         rows = [ROUTE.format(domain=domain, port=self.inbox_port, host=HOST, more="tls: verified\n")
                 if n < 2 else
                 ROUTE.format(domain=domain, port=self.inbox_port, host="127.0.0.1", more="")
-                for n, domain in enumerate(DOMAINS)]
+                for n, domain in enumerate((*DOMAINS, *REFUSED))]
         wait_for(lambda: self.posternctl("apply", "-f", "-", stdin="".join(rows),
                                          check=False).returncode == 0, 60, "routes")
 
@@ -179,7 +183,7 @@ class Target(Postern):
 
     def set_rules(self, rules):
         new = self.rules_file.with_suffix(".new")
-        new.write_text(json.dumps(rules))
+        new.write_text(json.dumps({**rules, **REFUSED}))
         new.rename(self.rules_file)
 
     def set_mood(self, mood):
@@ -232,6 +236,12 @@ class Target(Postern):
 
     def quarantine(self):
         return {row["id"] for row in self.listed("quarantine", "list")}
+
+    def dead(self):
+        """(topic, SHA-256) of each dead letter."""
+        topics = self.topics()
+        values = topics.values("mail.dead") if topics.has("mail.dead") else ()
+        return collections.Counter(filter(None, map(dead_letter, values)))
 
     def listed(self, *args):
         done = self.posternctl(*args, "--json", check=False)
@@ -333,8 +343,14 @@ class Drivers:
             if self.random.random() < LARGE:
                 size = self.random.randint(1_000_000, 3_000_000)
             count = 3 if self.random.random() < 0.1 else 1
+            chance = self.random.random()
         token = f"chaos-{serial}"
         recipients = [f"r{serial}-{n}@{DOMAINS[serial % 7]}" for n in range(count)]
+        if count == 1 and chance < 0.04:
+            recipients = [f"r{serial}@{list(REFUSED)[serial % 2]}"]
+        elif count > 1 and chance < 0.5:  # some get theirs, one can't, one elsewhere
+            recipients[1] = f"r{serial}-1@{list(REFUSED)[0]}"
+            recipients[2] = f"r{serial}-2@{DOMAINS[(serial + 1) % 7]}"
         if dice < self.bad:
             kind = BAD[int(dice / self.bad * len(BAD))]
             text = {"malware": self.random.choice(self.target.malware), "spam": SPAM.decode()}.get(

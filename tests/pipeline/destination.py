@@ -9,7 +9,8 @@ JSON line in the journal, on disk before the sender is told 250:
   id            Postern's id of the message, from its Received field; "" if there is none
   message_id, subject, signatures (count of DKIM-Signature), size, sha256
   from, recipients, helo, tls ("" or "TLSv1.3"), mail_parameters
-  connection    serial number of the connection; `nth` message on it; `connections` made so far
+  connection    serial number of the connection, which began at began_us; `nth` message on it;
+                `connections` made so far
   answered      was the 250 sent? false: behaviour `swallow`
   file          where it is stored (--store)
 
@@ -108,6 +109,7 @@ class Session:
     def __init__(self, server, reader, writer, number):
         self.server, self.reader, self.writer = server, reader, writer
         self.number, self.nth = number, 0
+        self.began_us = time.time_ns() // 1000
         self.unread = b""
         self.helo, self.tls, self.mail, self.mail_parameters = "", "", None, ""
         self.recipients = []
@@ -280,7 +282,7 @@ class Session:
             "size": len(content), "sha256": hashlib.sha256(content).hexdigest(),
             "from": self.mail, "recipients": self.recipients, "helo": self.helo,
             "tls": self.tls, "mail_parameters": self.mail_parameters,
-            "connection": self.number, "nth": self.nth,
+            "began_us": self.began_us, "connection": self.number, "nth": self.nth,
             "connections": self.server.connections, "answered": answered,
         }
 
