@@ -105,8 +105,9 @@ def open_folders():
     return folders
 
 
-def guard():
-    """Returns in the child; the parent stays here and exits with the child's status."""
+def guard(open_folders=open_folders):
+    """Returns in the child; the parent stays here and exits with the child's status. What
+    `open_folders` makes is gone at the end."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     folders = open_folders()
     child = os.fork()

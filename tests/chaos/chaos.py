@@ -27,12 +27,15 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 import dkim_check  # noqa: E402
+import keeper  # noqa: E402
 from faults import Faults  # noqa: E402
 from journal import FINAL, KEYS, KINDS, Journal, Seen, check, find_taken  # noqa: E402
 from target import Drivers, Target  # noqa: E402
@@ -58,7 +61,7 @@ FULL_S = 600  # from so long on, all that has a name must have been injected
 # Kafka after session.timeout; and what another process has in hand is put off for up to 3 s.
 LATE_S = {"local": 4, "kafka": 10}
 TRIES = 3  # whether a broken rule shows in so short a time is chance
-ALONE_S, ROUND_S = 2.2, 3.7  # that a fault takes on average, or some side by side
+ALONE_S, ROUND_S = 2.2, 6  # that a fault takes on average, or some side by side
 # Besides the faults: start, drain and verdict.
 AROUND_S = 35
 OWN = ("broker", "redis", "disk")
@@ -159,7 +162,7 @@ class Chaos:
             if at > self.args.duration:
                 break
             print(f"  {at:6.1f} s  " + " + ".join(name for name, _ in some), flush=True)
-            threads = [threading.Thread(target=self.guard, args=row) for row in some]
+            threads = [threading.Thread(target=self.guard, args=row, daemon=True) for row in some]
             for thread in threads:
                 thread.start()
             for thread in threads:
@@ -219,7 +222,14 @@ def run(args):
     print(f"chaos: seed {args.seed}, {args.duration:.0f} s, bus {args.bus}"
           + (f", broken on purpose: {args.broken}" if args.broken else ""), flush=True)
     chaos = Chaos(args)
-    verdict = chaos.run()
+    try:
+        verdict = chaos.run()
+    except BaseException:
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:  # told to end, and ending
+            shutil.rmtree(chaos.folder, ignore_errors=True)
+        else:
+            print(f"journals and logs are in {chaos.folder}", flush=True)
+        raise
     report(chaos, verdict, args)
     if chaos.is_whole:
         return not verdict.violations, verdict, chaos.faults.counts
@@ -228,9 +238,17 @@ def run(args):
     return is_caught, verdict, chaos.faults.counts
 
 
-def child(*argv):
-    return subprocess.Popen([sys.executable, *map(str, argv)], text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT)
+@contextmanager
+def child(*argv, out=subprocess.PIPE):
+    """It is ended with whoever started it, and in order: it has servers and a mounted disk."""
+    process = subprocess.Popen([sys.executable, *map(str, argv)], text=True, stdout=out,
+                               stderr=subprocess.STDOUT)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait()
 
 
 def prove(args):
@@ -238,11 +256,25 @@ def prove(args):
     part. The rules are the same on both engines."""
     print("chaos: power loss, and builds with a rule broken on purpose, which must be caught",
           flush=True)
-    runs = {rule: child(__file__, "--bus", "local", "--broken", rule, "--seed", args.seed,
-                        "--duration", 16 if rule == CONTROL else 4, "--patience", 8)
-            for rule in BROKEN}
-    runs["power loss"] = child(ROOT / "tests/chaos/powerloss/run", "--seed", args.seed,
-                               "--seconds", args.duration / 10)
+    commands = {rule: (__file__, "--bus", "local", "--broken", rule, "--seed", args.seed,
+                       "--duration", 16 if rule == CONTROL else 4, "--patience", 8)
+                for rule in BROKEN}
+    commands["power loss"] = (ROOT / "tests/chaos/powerloss/run", "--seed", args.seed,
+                              "--seconds", args.duration / 10)
+    with ExitStack() as stack:
+        runs = {name: stack.enter_context(child(*argv)) for name, argv in commands.items()}
+        stack.callback(end_all, runs.values())
+        return judge_proofs(runs)
+
+
+def end_all(processes):
+    """At once: each takes its time."""
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+
+
+def judge_proofs(runs):
     is_good = True
     for name, process in runs.items():
         out = process.communicate()[0]
@@ -267,18 +299,14 @@ def run_all(args):
     seconds = max(20, until - time.monotonic() - AROUND_S)
     with tempfile.TemporaryDirectory(prefix="postern-chaos-kafka-") as folder:
         told = Path(folder) / "summary"
-        with open(f"{folder}/out", "w") as out:
-            kafka = subprocess.Popen(
-                [sys.executable, __file__, "--bus", "kafka", "--seed", str(args.seed), "--patience",
-                 str(args.patience), "--duration", str(seconds), "--summary", told]
-                + ["--is-full"] * args.is_full,
-                text=True, stdout=out, stderr=subprocess.STDOUT)
-        try:
+        with (open(f"{folder}/out", "w") as out,
+              child(__file__, "--bus", "kafka", "--seed", args.seed, "--patience", args.patience,
+                    "--duration", seconds, "--summary", told, *["--is-full"] * args.is_full,
+                    out=out) as kafka):
             is_clean, verdict, faults = run(argparse.Namespace(
                 **{**vars(args), "bus": "local", "duration": seconds}))
-        finally:
             is_good &= kafka.wait() == 0
-            print(Path(out.name).read_text(), end="", flush=True)
+        print(Path(out.name).read_text(), end="", flush=True)
         parts = [summary(verdict, faults)]
         if told.exists():
             parts.append(json.loads(told.read_text()))
@@ -308,7 +336,7 @@ def main():
     parser.add_argument("--summary", type=Path, help="file for the figures, as JSON")
     parser.add_argument("--keep", action="store_true", help="keep journals and logs in any case")
     args = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    keeper.guard(list)
     if args.bus == "both" and (args.only or args.broken):
         args.bus = "local"
     if args.bus == "both":

@@ -138,13 +138,22 @@ def damage(topics, note):
     """note(topic, id, value) is told of each record that a stage must find; id may be "". What is
     in OTHERS no stage takes: whoever reads there, which is each posternctl of the run and every
     service's registry, must go on. False: not every topic was there."""
-    there = [topic for topic in (*STREAM, *OTHERS) if topics.has(topic)]
-    for topic in there:
-        for ident, value in damaged(topics.newest(topic)):
-            key = "app/chaos" if topic == "control" else ident or "chaos/0"
-            topics.put(topic, key.encode(), value)
-            if topic in STREAM:
-                note(topic, ident, value)
-        if hasattr(topics, "put_marked"):
-            topics.put_marked(topic)
-    return len(there) == len(STREAM) + len(OTHERS)
+    until, rest = time.monotonic() + 10, [*STREAM, *OTHERS]
+    # The first dead letter makes its topic.
+    while rest and time.monotonic() < until:
+        there = [topic for topic in rest if topics.has(topic)]
+        for topic in there:
+            damage_topic(topics, topic, note)
+        rest = [topic for topic in rest if topic not in there]
+        time.sleep(0.2 if rest else 0)
+    return not rest
+
+
+def damage_topic(topics, topic, note):
+    for ident, value in damaged(topics.newest(topic)):
+        key = "app/chaos" if topic == "control" else ident or "chaos/0"
+        topics.put(topic, key.encode(), value)
+        if topic in STREAM:
+            note(topic, ident, value)
+    if hasattr(topics, "put_marked"):
+        topics.put_marked(topic)

@@ -262,9 +262,11 @@ class Target(Postern):
         self.route_all()
 
     def stop(self):
-        super().stop()
-        if self.disk:
-            unmount(self.disk)
+        try:
+            super().stop()
+        finally:
+            if self.disk:
+                unmount(self.disk)
 
 
 def mount(folder):

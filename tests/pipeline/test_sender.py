@@ -146,7 +146,7 @@ def test_killed_while_it_delivers_it_loses_nothing(postern, signal_after):
         times.setdefault(arrival["message_id"], []).append(arrival["time_us"])
     repeated = [when for when in times.values() if len(when) > 1]
     print(f"killed after {signal_after} s: {len(repeated)} repeated")
-    assert all(len(when) == 2 and killed_us - when[0] < 100_000 for when in repeated)
+    assert all(len(when) == 2 and killed_us - when[0] < 5_000_000 for when in repeated)
 
 
 def test_redis_killed_and_flushed_stops_nothing(postern):
