@@ -212,8 +212,9 @@ def check(journal, seen):
         verdict.counts[submission["result"]] += 1
         verdict.counts["taken"] += submission["result"] == "unknown" and submission["is_taken"]
         found = list(judge_content(submission, by_token[token], seen.bad_signatures))
-        is_held = any(event["kind"] == "held" for event in own)
-        if is_held and ident not in journal.deeds and ident not in seen.quarantine:
+        kinds = {event["kind"] for event in own}
+        is_let_go = ident in journal.deeds and kinds & FINAL > {"held"}
+        if "held" in kinds and not is_let_go and ident not in seen.quarantine:
             found.append(("lost", "held, and not in the quarantine"))
         for recipient in submission["recipients"]:
             found += Case(journal, submission, recipient, by_token[token], own,
