@@ -2,9 +2,10 @@
 """What the outside saw, and the verdict over it: Jepsen's manner, from outside the services.
 
 A driver writes down each submission before it is sent and its answer after (acknowledged, refused
-for now, rejected for good, unknown). The destination writes down every copy before it answers. Final states are read from the
-public events. check() joins the three, for each recipient of each submission, and looks up in the
-sender's delivery record whether a copy too many was one that it could have known of.
+for now, rejected for good, unknown). The destination writes down every copy before it answers. Final
+states are read from the public events. check() joins the three, for each recipient of each
+submission, and looks up in the sender's delivery record whether a copy too many was one that it
+could have known of.
 """
 import collections
 import hashlib
