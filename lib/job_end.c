@@ -28,7 +28,8 @@ int64_t job_retry_delay_ms(unsigned attempt)
 		delay_ms *= 2;
 	if (delay_ms > RETRY_MOST_MS)
 		delay_ms = RETRY_MOST_MS;
-	return delay_ms / 2 + arc4random_uniform((uint32_t)(delay_ms / 2) + 1);
+	return RETRY_DELAY(
+		delay_ms / 2 + arc4random_uniform((uint32_t)(delay_ms / 2) + 1));
 }
 
 static void settle(struct job *job, struct metric *result)
