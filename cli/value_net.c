@@ -109,29 +109,19 @@ const struct value host_value = {
 	.print = print_text,
 };
 
-static bool is_label(struct slice label)
-{
-	if (!label.size || label.data[0] == '-' || label.data[label.size - 1] == '-')
-		return false;
-	for (size_t i = 0; i < label.size; i++)
-		if (!isalnum((unsigned char)label.data[i]) && label.data[i] != '-')
-			return false;
-	return true;
-}
-
 /* Not as a domain: "2026" is a selector. */
 static bool read_selector(const struct value *value, struct arena *arena,
 	const char *text, void *field, struct fault *fault)
 {
-	struct slice rest = slice_of(text), label;
-	if (!rest.size || rest.size > SELECTOR_MOST)
-		return false;
-	while (slice_split(&rest, '.', &label))
-		if (!is_label(label))
-			return false;
 	char *selector = arena_string(arena, slice_of(text));
 	for (char *at = selector; *at; at++)
 		*at = (char)tolower((unsigned char)*at);
+	struct slice rest = slice_of(selector), label;
+	if (!rest.size || rest.size > SELECTOR_MOST)
+		return false;
+	while (slice_split(&rest, '.', &label))
+		if (!label_is_ldh(label))
+			return false;
 	*(const char **)field = selector;
 	return true;
 }

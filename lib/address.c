@@ -42,7 +42,7 @@ static size_t quoted_string(struct slice text)
 	return 0;
 }
 
-static bool is_ldh_label(struct slice label)
+bool label_is_ldh(struct slice label)
 {
 	if (label.size == 0 || label.size > 63 || label.data[0] == '-' ||
 		label.data[label.size - 1] == '-')
@@ -61,7 +61,7 @@ static bool is_ldh_domain(struct slice domain)
 {
 	struct slice label = { 0 }, rest = domain;
 	while (slice_split(&rest, '.', &label))
-		if (!is_ldh_label(label))
+		if (!label_is_ldh(label))
 			return false;
 	for (size_t i = 0; i < label.size; i++)
 		if (label.data[i] < '0' || label.data[i] > '9')

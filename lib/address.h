@@ -39,6 +39,8 @@ bool address_equal(const struct address *a, const struct address *b);
 /* The local part without quotes and backslashes, in `plain`. */
 struct slice address_local(const struct address *address, char plain[ADDRESS_MAX]);
 
+/* One label of lower case letters, digits and hyphens (RFC 5890 2.3.1). */
+bool label_is_ldh(struct slice label);
 /* Lower case, U-labels as A-labels (IDNA 2008, nothing mapped). False: not a domain.
  * `ret_ascii` is NUL-terminated. */
 bool domain_to_ascii(
