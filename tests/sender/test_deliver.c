@@ -442,13 +442,21 @@ START_TEST(twins_in_hand_at_the_same_time_are_delivered_once)
 }
 END_TEST
 
-START_TEST(killed_before_it_settles_it_does_not_deliver_again)
+static void expire_at_once(void)
 {
-	struct id id = publish("bob@customer.example");
+	put_pool(0, 1);
+}
+
+/* A sender takes what was published, and is killed before it settles. The bench is closed
+ * then. */
+static void die_at_settle(void (*prepare)(void))
+{
 	bench_close();
 	pid_t child = fork();
 	if (child == 0) {
 		open_bench();
+		if (prepare)
+			prepare();
 		bench.dies_at_settle = 1;
 		open_sender();
 		bench_run(SOON);
@@ -457,6 +465,12 @@ START_TEST(killed_before_it_settles_it_does_not_deliver_again)
 	int status;
 	waitpid(child, &status, 0);
 	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+START_TEST(killed_before_it_settles_it_does_not_deliver_again)
+{
+	struct id id = publish("bob@customer.example");
+	die_at_settle(NULL);
 	ck_assert_uint_eq(far_end_count(&end, "message_id"), 1);
 	open_bench();
 	open_sender();
@@ -480,21 +494,9 @@ static const struct {
 START_TEST(killed_before_it_settles_an_end_stays_the_end)
 {
 	publish(ends[_i].to);
-	bench_close();
-	pid_t child = fork();
-	if (child == 0) {
-		open_bench();
-		put_pool(0, 1);
-		bench.dies_at_settle = 1;
-		open_sender();
-		bench_run(SOON);
-		_exit(1);
-	}
-	int status;
-	waitpid(child, &status, 0);
-	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	die_at_settle(expire_at_once);
 	open_bench();
-	put_pool(0, 1);
+	expire_at_once();
 	put_route("dead.example", "127.0.0.1", end.port);
 	open_sender();
 	wait_settled(1);
