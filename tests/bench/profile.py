@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import keeper  # noqa: E402
 from load import Load  # noqa: E402
 from scenarios import Pair, kilobytes  # noqa: E402
-from sides import TICK, family  # noqa: E402
+from sides import TICK, family, ticks_of  # noqa: E402
 
 # A part of a library's file name, and its column.
 COLUMNS = (("libclamav", "libclamav"), ("libcrypto", "OpenSSL"), ("libssl", "OpenSSL"),
@@ -44,7 +44,7 @@ class Record:
                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def shares(self):
-        """{(pid, library): share of the samples}, by main thread."""
+        """{(process, library): samples}"""
         self.child.send_signal(2)
         self.child.wait()
         out = subprocess.run(["perf", "script", "-i", self.file, "-F", "pid,ip,dso"], text=True,
@@ -62,11 +62,9 @@ def profile(scans, size, seconds):
     with Pair(scans, peer=False) as pair, tempfile.TemporaryDirectory() as folder:
         ours = pair.ours
         rate = Load(ours, count=500, size=size).wait(pair.sink).rate
-        programs, before = {}, {}
-        for service in ours.services:
-            for pid in family([service.pid]):
-                programs[pid] = Path(f"/proc/{pid}/exe").resolve().name
-                before[pid] = own_seconds(pid)
+        programs = {pid: Path(f"/proc/{pid}/exe").resolve().name
+                    for service in ours.services for pid in sorted(family([service.pid]))}
+        before = {pid: own_seconds(pid) for pid in programs}
         record = Record(folder)
         count = int(rate * seconds)
         Load(ours, count=count, size=size).wait(pair.sink)
@@ -77,8 +75,7 @@ def profile(scans, size, seconds):
 
 def own_seconds(pid):
     """Without its children."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
+    return sum(ticks_of(pid)[:2]) / TICK
 
 
 def split(programs, spent, samples):

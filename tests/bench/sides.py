@@ -19,16 +19,18 @@ TICK = os.sysconf("SC_CLK_TCK")
 SAMPLE = 25  # the destination stores every n-th message
 
 
+def ticks_of(pid):
+    """User, system, and both of its ended children; zeros if it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return [0] * 4
+    return [int(field) for field in fields[11:15]]
+
+
 def cpu_seconds(roots):
     """User and system time of the processes, with their ended children."""
-    total = 0
-    for pid in family(roots):
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        total += sum(map(int, fields[11:15]))
-    return total / TICK
+    return sum(sum(ticks_of(pid)) for pid in family(roots)) / TICK
 
 
 def memory_bytes(roots):
