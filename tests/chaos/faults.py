@@ -20,13 +20,13 @@ from journal import UNROUTED  # noqa: E402
 from stack import ROOT, family, wait_for  # noqa: E402
 
 SERVICES = ("smtp-gateway", "scanner", "signer", "sender")
-STAGE = ("stage.after_take", "stage.after_publish", "stage.before_settle", "local.in_commit",
-         "local.in_checkpoint", "local.after_restart", "local.before_ring", "local.before_sync")
 # Named in the code with KILL_POINT().
+LOCAL = ("local.in_commit", "local.in_checkpoint", "local.after_restart", "local.before_ring",
+         "local.before_sync")
+STAGE = ("stage.after_take", "stage.after_publish", "stage.before_settle") + LOCAL
 POINTS = {
     "smtp-gateway": ("gateway.after_data", "gateway.after_publish", "gateway.after_durable",
-                     "gateway.after_250", "gateway.after_reply", "local.in_commit", "local.in_checkpoint",
-                     "local.after_restart", "local.before_ring", "local.before_sync"),
+                     "gateway.after_250", "gateway.after_reply") + LOCAL,
     "scanner": STAGE,
     "signer": STAGE,
     "sender": STAGE + ("sender.after_connect", "sender.after_ehlo", "sender.after_starttls",
