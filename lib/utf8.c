@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/utf8.h"
 
+#include <string.h>
+
 /* By the lead byte: length, the bits it gives, and the smallest point of that length. */
 static size_t lead(unsigned char byte, uint32_t *ret_bits, uint32_t *ret_smallest)
 {
@@ -55,10 +57,15 @@ bool utf8_is_valid(struct slice bytes)
 
 bool utf8_is_ascii(struct slice bytes)
 {
-	for (size_t i = 0; i < bytes.size; i++)
-		if ((unsigned char)bytes.data[i] >= 0x80)
-			return false;
-	return true;
+	uint64_t any = 0, word = 0;
+	for (; bytes.size >= sizeof(word); bytes = slice_skip(bytes, sizeof(word))) {
+		memcpy(&word, bytes.data, sizeof(word));
+		any |= word;
+	}
+	word = 0;
+	if (bytes.size)
+		memcpy(&word, bytes.data, bytes.size);
+	return !((any | word) & UINT64_C(0x8080808080808080));
 }
 
 struct slice utf8_head(struct slice bytes, size_t size)
