@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/memory.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,6 +33,15 @@ char *memory_string(struct slice bytes)
 	if (bytes.size)
 		memcpy(string, bytes.data, bytes.size);
 	return string;
+}
+
+/* Larger blocks than the first are rare and go back at once; so does what the heap has
+ * free at its end above the second. */
+void memory_keep(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	mallopt(M_TRIM_THRESHOLD, 16 << 20);
+	mallopt(M_TOP_PAD, 1 << 20);
 }
 
 void memory_free(void *pointer_to_pointer)

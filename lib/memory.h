@@ -19,6 +19,11 @@ char *memory_string(struct slice bytes);
 #define NEW(type)          ((type *)memory_new(sizeof(type)))
 #define NEW_ARRAY(type, n) ((type *)memory_new(sizeof(type) * (n)))
 
+/* At the start of a program that handles message after message: what one gave back to the
+ * heap stays there for the next, instead of going to the kernel and coming back zeroed.
+ */
+void memory_keep(void);
+
 /* Runs `done(&variable)` when the variable goes out of scope. */
 #define CLEANUP(done) __attribute__((cleanup(done)))
 

@@ -297,6 +297,7 @@ int service_main(int argc, char **argv, const struct service *service)
 {
 	struct life life = { .service = service };
 	struct process *process = &life.process;
+	memory_keep();
 	process->name = service->name;
 	process->arena = arena_new();
 	process->log.fields = life.fields;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/memory.h"
 #include "services/scanner/worker/detector.h"
 #include "services/scanner/worker/inspect.h"
 
@@ -23,5 +24,6 @@ int main(int argc, char **argv)
 			stderr);
 		return EXIT_FAILURE;
 	}
+	memory_keep();
 	return zygote_run(CONTROL_FD, &inspection_duty);
 }
