@@ -21,6 +21,8 @@
 /* A file grows by so much at a time, for a sync that makes it longer costs half as much
  * again as one that does not, and waits for what others write. */
 #define FILL_BYTES ((int64_t)1 << 20)
+/* For larger bodies that does not pay: their zeros cost more than the sync saves. */
+#define FILL_MOST (64 << 10)
 
 /* Open and locked, in the bus's list. */
 struct body_file {
@@ -222,7 +224,7 @@ static bool fill(struct body_writer *writer, size_t size)
 {
 	static const char zeros[64 << 10];
 	int64_t wanted = writer->end + (int64_t)size;
-	if (wanted <= writer->filled || size >= FILL_BYTES)
+	if (wanted <= writer->filled || size >= FILL_MOST)
 		return true;
 	int64_t at = writer->filled > writer->end ? writer->filled : writer->end;
 	for (; at < wanted + FILL_BYTES; at += sizeof(zeros))
