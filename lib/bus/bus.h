@@ -61,7 +61,7 @@ struct bus_record {
 	struct slice value; /* in a compacted topic, empty means deleted */
 	/* More of the value: its end, and the bulk of a large one. Whoever passes on the
 	 * end of the value that it took says of which delivery, still in hand; the local
-	 * engine then stores it no second time. */
+	 * engine then stores it no second time, and takes it that no client waits. */
 	struct slice body;
 	const struct bus_delivery *of;
 	int64_t due_ms; /* not handed to anyone before this time (Unix ms); 0 = at once */

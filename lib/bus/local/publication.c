@@ -80,6 +80,7 @@ static void copy_record(struct publication *publication, const struct bus_record
 	char *at = memory_new(record->key.size + record->value.size + own + 1);
 	publication->bytes = at;
 	publication->due_ms = record->due_ms;
+	publication->goes_on = record->of != NULL;
 	publication->key = put(&at, record->key);
 	publication->app = UINT64_C(1) << (table_hash(local_app_of(record->key)) & 63);
 	publication->value = put(&at, record->value);

@@ -15,7 +15,8 @@ struct publication {
 	struct slice key, value, body;
 	uint64_t app; /* one bit, by the hash of its app */
 	int64_t due_ms;
-	char *bytes; /* key, value and, unless it lies in `file`, body */
+	bool goes_on; /* it comes of a delivery */
+	char *bytes;  /* key, value and, unless it lies in `file`, body */
 	struct body_place place;
 	struct body_file *file; /* held; NULL: the body is in `bytes` */
 	struct fault fault;

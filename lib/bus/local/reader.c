@@ -10,7 +10,7 @@
 #include "lib/thread.h"
 
 /* How long a settlement waits to be noted with others. */
-#define NOTE_US 10000
+#define NOTE_US 25000
 
 /* That part of the window the other sources leave to the weightiest: what comes there
  * finds room, however long the work on theirs takes. */

@@ -21,11 +21,14 @@
 /* Just after a commit of several records more are on their way: with a moment's patience
  * one sync does for them all. An idle bus, or a lone publisher, never waits here. */
 #define GATHER_US 4000
+/* Nobody waits for the answer to what comes of a delivery: its company may take longer.
+ */
+#define GATHER_ON_US 12000
 /* So often one of an app that the last commit had nothing of need not wait for those of
  * the others. Each costs a commit. */
-#define HURRY_US 100000
+#define HURRY_US 20000
 /* How long records that can wait do so for others to share their sync. */
-#define PATIENCE_US 10000
+#define PATIENCE_US 25000
 /* Smaller bodies stay in their record. */
 #define BODY_MIN_BYTES 4096
 /* A publisher's first bodies go with their records: one as short-lived as posternctl
@@ -43,9 +46,10 @@ struct local_writer {
 	/* Guarded by the bus's lock. */
 	struct parcel *first, **last;
 	int64_t commit_us; /* when the queue's patience ends (monotonic) */
-	bool is_hurried;   /* the queue has one that need not wait for others */
-	int64_t hurry_us;  /* when there may be another such */
-	int64_t last_us; /* when its last commit ended, if that was of several records */
+	int64_t gather_us;
+	bool is_hurried;  /* the queue has one that need not wait for others */
+	int64_t hurry_us; /* when there may be another such */
+	int64_t last_us;  /* when its last commit ended, if that was of several records */
 	uint64_t last_apps; /* whose they were: publication.app */
 	bool is_closing;
 	/* The thread's. */
@@ -230,7 +234,7 @@ static void probe(struct local_writer *writer)
 /* When the queue is to be committed. */
 static int64_t due_us(const struct local_writer *writer)
 {
-	int64_t gathered_us = writer->last_us ? writer->last_us + GATHER_US : 0;
+	int64_t gathered_us = writer->last_us ? writer->last_us + writer->gather_us : 0;
 	if (writer->is_hurried)
 		return 0;
 	return gathered_us > writer->commit_us ? gathered_us : writer->commit_us;
@@ -298,6 +302,7 @@ static bool enqueue(
 {
 	int64_t now_us = clock_monotonic_us();
 	bool is_first = !writer->first;
+	writer->gather_us = publication->goes_on ? GATHER_ON_US : GATHER_US;
 	int64_t was_due_us = due_us(writer);
 	bool may_hurry = !can_wait && !(writer->last_apps & publication->app) &&
 			 writer->hurry_us <= now_us;
