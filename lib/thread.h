@@ -11,4 +11,8 @@
 void thread_start(
 	pthread_t *ret_thread, const char *name, void *(*body)(void *), void *with);
 
+/* Says of the calling thread, and of what it starts from now on, that it computes: the
+ * threads that hand mail on go before it. */
+void thread_compute(void);
+
 #endif

@@ -2,7 +2,6 @@
 #include "services/signer/workers.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -36,8 +35,7 @@ static void ring(struct workers *workers)
 static void *work_on(void *with)
 {
 	struct workers *workers = with;
-	/* They compute; the loop and the bus, which hand mail on, go before them. */
-	pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){ 0 });
+	thread_compute();
 	pthread_mutex_lock(&workers->lock);
 	while (!workers->is_closing) {
 		struct work *work = (struct work *)turns_take(workers->waiting);
@@ -80,7 +78,8 @@ struct workers *workers_new(struct loop *loop, unsigned threads,
 {
 	if (threads == 0) {
 		long processors = sysconf(_SC_NPROCESSORS_ONLN);
-		threads = processors > 0 ? (unsigned)processors : 1;
+		/* One computes while another's mail is handed on. */
+		threads = processors > 0 ? (unsigned)processors + 1 : 2;
 	}
 	struct workers *workers = memory_new(
 		sizeof(*workers) + threads * sizeof(*workers->threads));

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "lib/log.h"
 #include "lib/mail.h"
 #include "lib/memory.h"
+#include "lib/thread.h"
 #include "services/scanner/folder.h"
 #include "services/scanner/wire.h"
 #include "services/scanner/worker/sandbox.h"
@@ -211,8 +211,7 @@ int zygote_run(int control, const struct duty *duty)
 		.control = control, .duty = duty, .deaths = take_signals()
 	};
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	/* Workers compute; who hands mail on goes before them. */
-	sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ 0 });
+	thread_compute();
 	zygote.plan = receive_plan(control, arena);
 	if (!zygote.plan)
 		return EXIT_FAILURE;
