@@ -41,6 +41,7 @@ class Ground(contextlib.ExitStack):
         self.serial = 0
         with self.unwinding():
             self.sink = Sink(self.folder)
+            self.callback(shutil.rmtree, self.sink.samples, ignore_errors=True)
             self.callback(self.sink.stop)
 
     @contextlib.contextmanager
