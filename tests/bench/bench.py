@@ -103,6 +103,7 @@ def main():
                      "run this as root, or name other scenarios")
     if not args.plots or args.scenarios:
         keeper.guard()
+        keeper.ungroup()
         run(args)
     if args.plots:
         draw(args)

@@ -5,6 +5,7 @@ The benchmark runs in a child. The parent takes in all that the child's servers 
 background (nsd, Postfix, rspamd, Kafka); when the child has ended, be it by Ctrl-C, by SIGTERM or by
 kill -9, it ends what is left of it and removes its folders.
 """
+import atexit
 import ctypes
 import os
 import shutil
@@ -21,6 +22,7 @@ from stack import ROOT, family  # noqa: E402
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 PATIENCE_S = 40
 PATH_MOST = 40  # of the 107 bytes of a UNIX socket's name
+GROUPING = Path("/proc/sys/kernel/sched_autogroup_enabled")
 
 
 def prctl(option, value):
@@ -105,10 +107,29 @@ def open_folders():
     return folders
 
 
+def grouping():
+    """How the kernel shares processors out by sessions; None: it doesn't, or we can't change it."""
+    return GROUPING.read_text() if os.access(GROUPING, os.W_OK) else None
+
+
+def set_grouping(value):
+    if value is not None:
+        GROUPING.write_text(value)
+
+
+def ungroup():
+    """In the child: no shares by sessions until the end (sched(7), "The autogroup feature").
+    Every server here is a session of its own, as under no service manager with a CPU cgroup, and one
+    that is woken would wait tens of milliseconds for other sessions, whatever its nice value."""
+    atexit.register(set_grouping, grouping())
+    set_grouping(grouping() and "0")
+
+
 def guard(open_folders=open_folders):
     """Returns in the child; the parent stays here and exits with the child's status. What
     `open_folders` makes is gone at the end."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
+    grouped = grouping()
     folders = open_folders()
     child = os.fork()
     if child == 0:
@@ -130,6 +151,7 @@ def guard(open_folders=open_folders):
         if told and time.monotonic() > told[0] + PATIENCE_S:
             send([child], signal.SIGKILL)
     end_all()
+    set_grouping(grouped)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
     os._exit(ended[child] if ended[child] >= 0 else 128 - ended[child])

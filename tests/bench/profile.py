@@ -116,4 +116,5 @@ def main():
 
 if __name__ == "__main__":
     keeper.guard()
+    keeper.ungroup()
     main()
