@@ -18,12 +18,16 @@
 /* In trouble, the store is probed this often, so that health returns without publishers.
  */
 #define PROBE_MS 1000
-/* Just after a commit of several records more are on their way: with a moment's patience
- * one sync does for them all. An idle bus, or a lone publisher, never waits here. */
+/* While records come thick and fast more are on their way just after a commit: with a
+ * moment's patience one sync does for them all. */
 #define GATHER_US 4000
 /* Nobody waits for the answer to what comes of a delivery: its company may take longer.
  */
 #define GATHER_ON_US 12000
+/* Records that come further apart than that, on average, have nobody to wait for. */
+#define GATHER_GAP_US 3000
+#define GAP_MOST_US   10000
+#define GAP_COMMITS   8 /* that the average looks back on */
 /* So often one of an app that the last commit had nothing of need not wait for those of
  * the others. Each costs a commit. */
 #define HURRY_US 20000
@@ -47,9 +51,10 @@ struct local_writer {
 	struct parcel *first, **last;
 	int64_t commit_us; /* when the queue's patience ends (monotonic) */
 	int64_t gather_us;
-	bool is_hurried;  /* the queue has one that need not wait for others */
-	int64_t hurry_us; /* when there may be another such */
-	int64_t last_us;  /* when its last commit ended, if that was of several records */
+	bool is_hurried;    /* the queue has one that need not wait for others */
+	int64_t hurry_us;   /* when there may be another such */
+	int64_t last_us;    /* when its last commit ended */
+	int64_t gap_us;     /* between records, on average */
 	uint64_t last_apps; /* whose they were: publication.app */
 	bool is_closing;
 	/* The thread's. */
@@ -81,10 +86,9 @@ static void writer_close(struct local_writer *writer)
 	writer->is_open = false;
 }
 
-static struct parcel *take_batch(struct local_writer *writer, bool *ret_was_hurried)
+static struct parcel *take_batch(struct local_writer *writer)
 {
 	pthread_mutex_lock(&writer->bus->lock);
-	*ret_was_hurried = writer->is_hurried;
 	struct parcel *batch = writer->first, **end = &batch;
 	size_t count = 0, bytes = 0;
 	while (*end && count < COMMIT_RECORDS && bytes < COMMIT_BYTES) {
@@ -178,15 +182,20 @@ static bool show_batch(struct local_writer *writer, struct fault *fault)
 	return database_sync(&writer->records, fault);
 }
 
-/* What was hurried is no sign that nothing more is on its way. */
-static void remember(struct local_writer *writer, struct parcel *batch, bool was_hurried)
+static void remember(struct local_writer *writer, struct parcel *batch)
 {
-	bool is_busy = batch && (batch->next || was_hurried);
+	int64_t now_us = clock_monotonic_us(), count = 0;
 	uint64_t apps = 0;
-	for (struct parcel *parcel = batch; parcel; parcel = parcel->next)
+	for (struct parcel *parcel = batch; parcel; parcel = parcel->next) {
 		apps |= publication_of(parcel)->app;
+		count++;
+	}
 	pthread_mutex_lock(&writer->bus->lock);
-	writer->last_us = is_busy ? clock_monotonic_us() : 0;
+	int64_t gap_us = count ? (now_us - writer->last_us) / count : GAP_MOST_US;
+	if (gap_us > GAP_MOST_US)
+		gap_us = GAP_MOST_US;
+	writer->gap_us += (gap_us - writer->gap_us) / GAP_COMMITS;
+	writer->last_us = now_us;
 	writer->last_apps = apps;
 	pthread_mutex_unlock(&writer->bus->lock);
 }
@@ -197,8 +206,7 @@ static void commit_queue(struct local_writer *writer)
 	struct fault fault = { 0 };
 	bool is_good = (writer->is_open || writer_open(writer, &fault)) &&
 		       database_begin(&writer->records, &fault);
-	bool was_hurried;
-	struct parcel *batch = take_batch(writer, &was_hurried);
+	struct parcel *batch = take_batch(writer);
 	is_good = is_good && write_batch(writer, batch, &fault) &&
 		  show_batch(writer, &fault);
 	for (struct parcel *parcel = batch; parcel && !is_good; parcel = parcel->next)
@@ -206,7 +214,7 @@ static void commit_queue(struct local_writer *writer)
 	if (is_good)
 		keeper_look(writer->bus, writer->topic, &writer->records);
 	trouble_report(writer->bus, &writer->trouble, is_good ? NULL : &fault);
-	remember(writer, batch, was_hurried);
+	remember(writer, batch);
 	outbox_send(writer->bus->outbox, batch);
 	if (!is_good)
 		writer_close(writer);
@@ -234,7 +242,8 @@ static void probe(struct local_writer *writer)
 /* When the queue is to be committed. */
 static int64_t due_us(const struct local_writer *writer)
 {
-	int64_t gathered_us = writer->last_us ? writer->last_us + writer->gather_us : 0;
+	bool is_busy = writer->gap_us < GATHER_GAP_US;
+	int64_t gathered_us = is_busy ? writer->last_us + writer->gather_us : 0;
 	if (writer->is_hurried)
 		return 0;
 	return gathered_us > writer->commit_us ? gathered_us : writer->commit_us;
@@ -286,6 +295,7 @@ static struct local_writer *find_writer(struct local_bus *bus, const char *topic
 		.bus = bus,
 		.topic = memory_string(slice_of(topic)),
 		.bell.fd = -1,
+		.gap_us = GAP_MOST_US,
 		.is_compacted = local_is_compacted(bus, topic) };
 	writer->last = &writer->first;
 	pthread_cond_init(&writer->wake, NULL);
