@@ -61,9 +61,10 @@ void job_free(struct job *job);
 void job_note(struct job *job, const Postern__Event *event);
 /* Holds the job if its app may not send; true if it did. */
 bool job_hold_inactive(struct job *job);
-/* Doubles with the attempts, from 1 s to 5 minutes; the upper half is random, so that
- * what failed together does not come back together. */
-int64_t job_retry_delay_ms(unsigned attempt);
+/* Doubles with the attempts, from 1 s to 5 minutes, or to 15 s in the urgent lane, where
+ * a code is of no use later; the upper half is random, so that what failed together does
+ * not come back together. */
+int64_t job_retry_delay_ms(unsigned attempt, Postern__Lane lane);
 /* Takes the job off the stage, after its delivery has ended. */
 void stage_forget(struct stage *stage, struct job *job);
 

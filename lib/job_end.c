@@ -14,22 +14,32 @@
 #include "lib/registry/registry.h"
 #include "lib/topics.h"
 
-#define RETRY_FIRST_MS 1000
-#define RETRY_MOST_MS  300000
+#define RETRY_FIRST_MS       1000
+#define RETRY_MOST_MS        300000
+#define RETRY_URGENT_MOST_MS 15000
 
 static void dead_letter(struct job *job, const char *reason);
 static void hold(struct job *job, const char *reason, const char *resume,
 	const Postern__Verdict *verdict);
 
-int64_t job_retry_delay_ms(unsigned attempt)
+int64_t job_retry_delay_ms(unsigned attempt, Postern__Lane lane)
 {
+	bool is_urgent = lane == POSTERN__LANE__LANE_URGENT;
+	int64_t most_ms = is_urgent ? RETRY_URGENT_MOST_MS : RETRY_MOST_MS;
 	int64_t delay_ms = RETRY_FIRST_MS;
-	for (unsigned i = 1; i < attempt && delay_ms < RETRY_MOST_MS; i++)
+	for (unsigned i = 1; i < attempt && delay_ms < most_ms; i++)
 		delay_ms *= 2;
-	if (delay_ms > RETRY_MOST_MS)
-		delay_ms = RETRY_MOST_MS;
+	if (delay_ms > most_ms)
+		delay_ms = most_ms;
 	return RETRY_DELAY(
 		delay_ms / 2 + arc4random_uniform((uint32_t)(delay_ms / 2) + 1));
+}
+
+/* After this attempt of the job. */
+static int64_t delay_ms(const struct job *job)
+{
+	return job_retry_delay_ms(job->delivery->attempt,
+		job->mail ? job->mail->lane : POSTERN__LANE__LANE_UNSPECIFIED);
 }
 
 static void settle(struct job *job, struct metric *result)
@@ -81,7 +91,7 @@ static void end_unpublished(struct job *job, const struct fault *fault)
 	struct stage_metrics *metrics = &job->stage->metrics;
 	int64_t due_ms = job->due_ms;
 	if (job->state != JOB_RETURNING)
-		due_ms = clock_unix_ms() + job_retry_delay_ms(job->delivery->attempt);
+		due_ms = clock_unix_ms() + delay_ms(job);
 	log_warning(&job->log, "can't publish, returned to be tried again",
 		FIELD("reason", fault->text), NUMBER("due_ms", due_ms));
 	give_back(job, due_ms, metrics->returned);
@@ -186,7 +196,7 @@ void job_retry(struct job *job, int64_t after_ms, const char *why)
 	assert(job->state == JOB_WORKING);
 	unsigned attempt = job->delivery->attempt;
 	if (after_ms < 0)
-		after_ms = job_retry_delay_ms(attempt);
+		after_ms = delay_ms(job);
 	job->due_ms = clock_unix_ms() + after_ms;
 	Postern__Event *event = job_new_event(job, POSTERN__EVENT_KIND__EVENT_DEFERRED);
 	event->reason = (char *)why;
@@ -201,7 +211,7 @@ void job_return(struct job *job, int64_t after_ms)
 {
 	assert(job->state == JOB_WORKING);
 	if (after_ms < 0)
-		after_ms = job_retry_delay_ms(job->delivery->attempt);
+		after_ms = delay_ms(job);
 	job->due_ms = clock_unix_ms() + after_ms;
 	publish(job, JOB_RETURNING, NULL);
 }

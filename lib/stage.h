@@ -76,7 +76,7 @@ void job_announce(struct job *job, const Postern__Event *event);
 void job_finish(struct job *job);
 /* Drops the outputs; the events and an EVENT_DEFERRED are published; then the message
  * comes again after `after_ms`, or where that is -1 after a delay that grows with the
- * attempts from 1 s to 5 minutes and is jittered. */
+ * attempts from 1 s to 5 minutes (urgent: 15 s) and is jittered. */
 void job_retry(struct job *job, int64_t after_ms, const char *why);
 /* Like job_retry, but without EVENT_DEFERRED: not an attempt that anyone need know of
  * (busy destination). */

@@ -541,21 +541,27 @@ END_TEST
 
 static const struct {
 	unsigned attempt;
+	Postern__Lane lane;
 	int64_t least_ms, most_ms;
 } delays[] = {
-	{ 1, 500, 1000 },
-	{ 2, 1000, 2000 },
-	{ 5, 8000, 16000 },
-	{ 9, 128000, 256000 },
-	{ 10, 150000, 300000 },
-	{ 1000000, 150000, 300000 },
+	{ 1, POSTERN__LANE__LANE_NORMAL, 500, 1000 },
+	{ 2, POSTERN__LANE__LANE_NORMAL, 1000, 2000 },
+	{ 5, POSTERN__LANE__LANE_BULK, 8000, 16000 },
+	{ 9, POSTERN__LANE__LANE_UNSPECIFIED, 128000, 256000 },
+	{ 10, POSTERN__LANE__LANE_NORMAL, 150000, 300000 },
+	{ 1000000, POSTERN__LANE__LANE_NORMAL, 150000, 300000 },
+	{ 1, POSTERN__LANE__LANE_URGENT, 500, 1000 },
+	{ 4, POSTERN__LANE__LANE_URGENT, 4000, 8000 },
+	{ 5, POSTERN__LANE__LANE_URGENT, 7500, 15000 },
+	{ 1000000, POSTERN__LANE__LANE_URGENT, 7500, 15000 },
 };
 
 START_TEST(retries_wait_longer_each_time)
 {
 	int64_t least_ms = INT64_MAX, most_ms = 0;
 	for (int i = 0; i < 500; i++) {
-		int64_t delay_ms = job_retry_delay_ms(delays[_i].attempt);
+		int64_t delay_ms = job_retry_delay_ms(
+			delays[_i].attempt, delays[_i].lane);
 		least_ms = delay_ms < least_ms ? delay_ms : least_ms;
 		most_ms = delay_ms > most_ms ? delay_ms : most_ms;
 	}
