@@ -113,16 +113,22 @@ def grouping():
 
 
 def set_grouping(value):
-    if value is not None:
+    if value == grouping():
+        return
+    try:
         GROUPING.write_text(value)
+    except OSError as error:
+        print(f"bench: {GROUPING}: {error.strerror}", file=sys.stderr)
 
 
 def ungroup():
     """In the child: no shares by sessions until the end (sched(7), "The autogroup feature").
-    Every server here is a session of its own, as under no service manager with a CPU cgroup, and one
-    that is woken would wait tens of milliseconds for other sessions, whatever its nice value."""
-    atexit.register(set_grouping, grouping())
-    set_grouping(grouping() and "0")
+    Every server here is a session of its own, and one that is woken would wait tens of milliseconds
+    for other sessions, whatever its nice value."""
+    grouped = grouping()
+    if grouped is not None:
+        atexit.register(set_grouping, grouped)
+        set_grouping("0\n")
 
 
 def guard(open_folders=open_folders):
