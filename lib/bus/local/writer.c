@@ -21,8 +21,7 @@
 /* While records come thick and fast more are on their way just after a commit: with a
  * moment's patience one sync does for them all. */
 #define GATHER_US 4000
-/* Nobody waits for the answer to what comes of a delivery: its company may take longer.
- */
+/* So long for what comes of a delivery: no client waits for the answer. */
 #define GATHER_ON_US 12000
 /* Records that come further apart than that, on average, have nobody to wait for. */
 #define GATHER_GAP_US 3000
@@ -49,8 +48,8 @@ struct local_writer {
 	pthread_cond_t wake;
 	/* Guarded by the bus's lock. */
 	struct parcel *first, **last;
-	int64_t commit_us; /* when the queue's patience ends (monotonic) */
-	int64_t gather_us;
+	int64_t commit_us;  /* when the queue's patience ends (monotonic) */
+	int64_t gather_us;  /* how long its newest record may be gathered for */
 	bool is_hurried;    /* the queue has one that need not wait for others */
 	int64_t hurry_us;   /* when there may be another such */
 	int64_t last_us;    /* when its last commit ended */
