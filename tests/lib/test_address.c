@@ -210,6 +210,22 @@ START_TEST(domains_become_a_labels)
 }
 END_TEST
 
+START_TEST(no_byte_above_127_is_overlooked)
+{
+	char bytes[24];
+	memset(bytes, 'a', sizeof(bytes));
+	for (size_t size = 0; size <= sizeof(bytes); size++) {
+		ck_assert(utf8_is_ascii((struct slice){ bytes, size }));
+		for (size_t at = 0; at < size; at++) {
+			bytes[at] = (char)0x80;
+			ck_assert(!utf8_is_ascii((struct slice){ bytes, size }));
+			ck_assert(utf8_is_ascii((struct slice){ bytes, at }));
+			bytes[at] = 0x7f;
+		}
+	}
+}
+END_TEST
+
 START_TEST(utf8_is_cut_between_characters)
 {
 	ck_assert_uint_eq(utf8_head(SLICE("a\xc3\xa4z"), 2).size, 1);
@@ -235,6 +251,7 @@ Suite *address_suite(void)
 	ADD_ROWS(all, the_same_mailbox_is_recognised, pairs);
 	tcase_add_test(all, domains_become_a_labels);
 	tcase_add_test(all, utf8_is_cut_between_characters);
+	tcase_add_test(all, no_byte_above_127_is_overlooked);
 	suite_add_tcase(suite, all);
 	return suite;
 }
