@@ -125,6 +125,12 @@ User root
 """
 
 
+def memory_folder():
+    """A new one on tmpfs; the caller's to remove."""
+    return Path(tempfile.mkdtemp(prefix="postern-bench-", dir=os.environ.get(
+        "BENCH_SHM", "/dev/shm")))
+
+
 class Peer:
     """Postfix, with or without the malware scan and rspamd. The same certificate, key and
     signatures as the Postern beside it."""
@@ -137,8 +143,7 @@ class Peer:
         self.port = free_port()
         self.secret = "bench-secret"
         self.processes = []
-        self.tmp = Path(tempfile.mkdtemp(prefix="postern-bench-", dir=os.environ.get(
-            "BENCH_SHM", "/dev/shm")))
+        self.tmp = memory_folder()
         self.values = dict(folder=self.folder, sink=sink_port, port=self.port, domain=domain,
                            certificate=tls / "certificate.pem", key=tls / "key.pem",
                            dkim=dkim_key, signatures=signatures, tmp=self.tmp)

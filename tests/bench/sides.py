@@ -4,13 +4,12 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from peer import Peer  # noqa: E402
+from peer import Peer, memory_folder  # noqa: E402
 from stack import ROOT, Stack, family, free_port, is_listening, wait_for  # noqa: E402
 
 BIN = ROOT / "build/release/bin"
@@ -59,8 +58,7 @@ class Sink:
         self.ports["refused"] = free_port()  # where nobody listens
         self.file = self.folder / "sink.txt"
         # In memory: many small files cost the disk's file system more than all else here.
-        self.samples = Path(tempfile.mkdtemp(prefix="postern-bench-", dir=os.environ.get(
-            "BENCH_SHM", "/dev/shm")))
+        self.samples = memory_folder()
         self.tls = self.folder / "tls"
         subprocess.run([BIN / "posternctl", "tls", "sample", "--folder", self.tls], check=True,
                        stdout=subprocess.DEVNULL)
