@@ -14,20 +14,9 @@ import time
 import urllib.request
 from pathlib import Path
 
+from ports import free_port
+
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def free_port(wanted=0):
-    """A free TCP port on loopback: `wanted` if it is free."""
-    for port in (wanted, 0):
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                s.bind(("127.0.0.1", port))
-                return s.getsockname()[1]
-            except OSError:
-                pass
-    raise OSError("no free port")
 
 
 def wait_for(check, seconds, what):

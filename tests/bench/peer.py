@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-from stack import Process, free_port, is_listening, wait_for  # noqa: E402
+from ports import free_port  # noqa: E402
+from stack import Process, is_listening, wait_for  # noqa: E402
 
 MAIN = """\
 compatibility_level = 3.6

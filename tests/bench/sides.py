@@ -10,7 +10,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from peer import Peer, memory_folder  # noqa: E402
-from stack import ROOT, Stack, family, free_port, is_listening, wait_for  # noqa: E402
+from ports import free_port  # noqa: E402
+from stack import ROOT, Stack, family, is_listening, wait_for  # noqa: E402
 
 BIN = ROOT / "build/release/bin"
 SIGNATURES = ROOT / "tests/fixtures/signatures"

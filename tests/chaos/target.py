@@ -21,7 +21,8 @@ from damage import LANES, KafkaTopics, LocalTopics, dead_letter  # noqa: E402
 from faults import SERVICES  # noqa: E402
 from journal import REFUSED, UNROUTED  # noqa: E402
 from rspamd import SPAM  # noqa: E402
-from postern import APP, DOMAIN, ROOT, Postern, free_port, mail, wait_for  # noqa: E402
+from ports import free_port  # noqa: E402
+from postern import APP, DOMAIN, ROOT, Postern, mail, wait_for  # noqa: E402
 
 BIN = ROOT / "build/chaos/bin"
 CARD = "4111 1111 1111 1111"
@@ -198,7 +199,7 @@ class Target(Postern):
         """On the same port, which services have been told."""
         config = self.folder / "dns/nsd.conf"
         wait_for(lambda: subprocess.run(["/usr/sbin/nsd", "-c", config],
-                                        capture_output=True).returncode == 0, 10, "nsd")
+                                        capture_output=True).returncode == 0, 60, "nsd")
 
     def start_liar(self, lie):
         self.liar = self.spawn("liar", ["/usr/bin/python3", ROOT / "tests/chaos/liar.py",

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-from stack import ROOT, Stack, free_port, wait_for  # noqa: E402
+from ports import free_port  # noqa: E402
+from stack import ROOT, Stack, wait_for  # noqa: E402
 
 DOMAIN = "shop.example"
 

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from postern import ROOT, free_port, mail, now_us, wait_for
+from ports import free_port
+from postern import ROOT, mail, now_us, wait_for
 
 
 class FarEnd:
