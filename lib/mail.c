@@ -333,10 +333,11 @@ size_t mail_size(const Postern__Mail *mail)
 	return size;
 }
 
-/* The shard keeps one busy app from being bound to a single Kafka partition. */
+/* The shard keeps one busy app from being bound to a single Kafka partition; what is
+ * accepted in the same moment stays together, as many as possible in one request. */
 struct slice mail_key(struct arena *arena, const Postern__Mail *mail)
 {
-	size_t length = strlen(mail->id);
+	bool has_moment = strlen(mail->id) >= ID_MOMENT;
 	return slice_of(arena_printf(
-		arena, "%s/%c", mail->app, length ? mail->id[length - 1] : '0'));
+		arena, "%s/%c", mail->app, has_moment ? mail->id[ID_MOMENT - 1] : '0'));
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "lib/id.h"
+
 #define HOURS(n) ((n)*3600 * INT64_C(1000))
 #define DAYS(n)  HOURS(24 * (n))
 #define GIB(n)   ((int64_t)(n) << 30)
@@ -13,6 +15,7 @@ const struct bus_topic postern_topics[] = {
 	{ .name = TOPIC_CONTROL, .compacted = true },
 	{ .name = TOPIC_EVENTS,
 		.is_searched = true,
+		.key_prefix = ID_MOMENT,
 		.retention_ms = DAYS(30),
 		.retention_bytes = GIB(16) },
 	{ .name = TOPIC_DEAD, .retention_ms = DAYS(30), .retention_bytes = GIB(4) },

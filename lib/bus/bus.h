@@ -22,7 +22,10 @@ struct bus_topic {
 	const char *name; /* "mail.events"; with a final '*' all that begin so */
 	bool compacted;   /* keeps the newest value of each key for ever */
 	bool is_searched; /* by key, as a compacted one always is */
-	bool is_work;     /* for groups to take: not one untaken record may be dropped */
+	/* Kafka: so many bytes of the key choose the partition, 0 = all. What agrees in
+	 * them is written in one request. */
+	size_t key_prefix;
+	bool is_work; /* for groups to take: not one untaken record may be dropped */
 	/* 0 = no bound. The local engine never drops a record that a group it knows has
 	 * not settled. Kafka does (it is what retention means there), so that bytes don't
 	 * bound work there. */
@@ -60,12 +63,12 @@ struct bus_record {
 		key; /* fairness: app and shard; in a compacted topic the object's name */
 	struct slice value; /* in a compacted topic, empty means deleted */
 	/* More of the value: its end, and the bulk of a large one. Whoever passes on the
-	 * end of the value that it took says of which delivery, still in hand; the local
-	 * engine then stores it no second time, and takes it that no client waits. */
+	 * end of the value that it took says of which delivery, still in hand: no client
+	 * waits then, and the local engine stores it no second time. */
 	struct slice body;
 	const struct bus_delivery *of;
 	int64_t due_ms; /* not handed to anyone before this time (Unix ms); 0 = at once */
-	bool can_wait;  /* no mail waits for it: a moment may pass before it is synced */
+	bool can_wait;  /* no mail waits for it: a moment may pass before it is written */
 };
 
 /* Exactly once per record. fault == NULL: durable, it survives every kill from here on.

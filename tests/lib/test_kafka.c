@@ -379,16 +379,32 @@ START_TEST(keys_spread_over_the_partitions_and_stay)
 	for (int i = 0; i < 6000; i++) {
 		char key[32];
 		snprintf(key, sizeof(key), "shop/%d", i);
-		int32_t partition = kafka_partition_of(slice_of(key), KAFKA_PARTITIONS);
-		ck_assert_int_eq(
-			partition, kafka_partition_of(slice_of(key), KAFKA_PARTITIONS));
+		int32_t partition = kafka_partition_of(
+			slice_of(key), 0, KAFKA_PARTITIONS);
+		ck_assert_int_eq(partition,
+			kafka_partition_of(slice_of(key), 0, KAFKA_PARTITIONS));
 		counts[partition]++;
 	}
 	for (int i = 0; i < KAFKA_PARTITIONS; i++)
 		ck_assert(counts[i] > 800 && counts[i] < 1200);
 	/* As Kafka's own clients hash: their records and ours meet. */
-	ck_assert_int_eq(kafka_partition_of(SLICE("21"), 1000000),
+	ck_assert_int_eq(kafka_partition_of(SLICE("21"), 0, 1000000),
 		(int32_t)((0x7fffffff & (uint32_t)-973932308) % 1000000));
+}
+END_TEST
+
+START_TEST(keys_that_agree_in_their_prefix_share_a_partition)
+{
+	int32_t partition = kafka_partition_of(SLICE("0190a7b1-22c7"), 12, 6);
+	ck_assert_int_eq(partition, kafka_partition_of(SLICE("0190a7b1-22cf"), 12, 6));
+	ck_assert_int_eq(partition, kafka_partition_of(SLICE("0190a7b1-22c"), 0, 6));
+	unsigned seen = 0;
+	for (char digit = '0'; digit <= '9'; digit++)
+		seen |= 1U << kafka_partition_of(
+				(struct slice){ (char[]){ 'a', digit, 'b' }, 3 }, 2, 6);
+	ck_assert_uint_ge((unsigned)__builtin_popcount(seen), 4);
+	ck_assert_int_eq(kafka_partition_of(SLICE("short"), 12, 1000),
+		kafka_partition_of(SLICE("short"), 0, 1000));
 }
 END_TEST
 
@@ -408,6 +424,7 @@ Suite *kafka_suite(void)
 	tcase_add_test(tcase, the_newest_of_each_key_comes_in_the_order_of_writing);
 	tcase_add_test(tcase, the_pieces_of_the_newest_value_are_remembered);
 	tcase_add_test(tcase, keys_spread_over_the_partitions_and_stay);
+	tcase_add_test(tcase, keys_that_agree_in_their_prefix_share_a_partition);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

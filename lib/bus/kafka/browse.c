@@ -231,7 +231,8 @@ static void make_parts(struct kafka_browser *browser, const struct kafka_survey 
 {
 	int32_t only = -1;
 	if (browser->range.key.size)
-		only = kafka_partition_of(browser->range.key, survey->count);
+		only = kafka_partition_of(
+			browser->range.key, browser->key_prefix, survey->count);
 	browser->parts = NEW_ARRAY(struct kafka_part, (size_t)survey->count);
 	browser->ends = NEW_ARRAY(int64_t, (size_t)survey->count);
 	for (int32_t i = 0; i < survey->count; i++) {
@@ -308,6 +309,7 @@ struct bus_browser *kafka_browse(struct bus *bus, const struct bus_range *range,
 		.seen = seen,
 		.with = with,
 		.is_compacted = kept && kept->compacted,
+		.key_prefix = kept ? kept->key_prefix : 0,
 		.is_backward = range->newest_first,
 		.joiner = kafka_joiner_new(KAFKA_JOINER_SIZE(kafka->value_ceiling)),
 		.newest = kafka_newest_new() };

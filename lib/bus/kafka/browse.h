@@ -34,6 +34,7 @@ struct kafka_browser {
 	struct bus_range range; /* with our copies of topic and key */
 	bus_seen *seen;
 	void *with;
+	size_t key_prefix;
 	bool is_compacted;
 	bool is_backward; /* until it turns to what is live */
 	bool is_indexing; /* first pass: which record of each key is the newest */

@@ -106,6 +106,8 @@ static void publish(struct bus *bus, const struct bus_record *record,
 					     .key = record->key,
 					     .value = record->value,
 					     .body = record->body,
+					     .can_wait = record->can_wait,
+					     .goes_on = record->of != NULL,
 					     .marks = { .due_ms = record->due_ms },
 					     .published = published,
 					     .with = with });

@@ -7,6 +7,7 @@
 
 #include "lib/bus/kafka/publish.h"
 #include "lib/bus/kafka/topic.h"
+#include "lib/clock.h"
 #include "lib/loop.h"
 #include "lib/memory.h"
 
@@ -65,6 +66,11 @@ static void ensure(void *with)
 		(const char *const[]){ outlet->name, NULL }, ensured, outlet);
 }
 
+static void send_gathered(void *with)
+{
+	kafka_outlet_release(with);
+}
+
 struct kafka_outlet *kafka_outlet_of(struct kafka *kafka, const char *name)
 {
 	struct kafka_outlet *outlet = kafka->outlets;
@@ -77,6 +83,9 @@ struct kafka_outlet *kafka_outlet_of(struct kafka *kafka, const char *name)
 	outlet->kafka = kafka;
 	outlet->name = memory_string(slice_of(name));
 	outlet->is_compacted = kept && kept->compacted;
+	outlet->key_prefix = kept ? kept->key_prefix : 0;
+	gather_init(&outlet->gather);
+	outlet->send = timer_new(kafka->loop, send_gathered, outlet);
 	outlet->last_waiting = &outlet->waiting;
 	outlet->again = timer_new(kafka->loop, ensure, outlet);
 	outlet->next = kafka->outlets;
@@ -84,12 +93,27 @@ struct kafka_outlet *kafka_outlet_of(struct kafka *kafka, const char *name)
 	return outlet;
 }
 
+/* Now, if it isn't to be gathered. */
+static void send_in_time(struct kafka_outlet *outlet, const struct kafka_publish *publish)
+{
+	int64_t now_us = clock_monotonic_us();
+	int64_t due_us = publish->can_wait
+				 ? now_us + GATHER_PATIENCE_US
+				 : gather_until(&outlet->gather, publish->goes_on);
+	if (due_us <= now_us) {
+		kafka_outlet_release(outlet);
+	} else if (!timer_is_running(outlet->send) || due_us < outlet->send_us) {
+		outlet->send_us = due_us;
+		timer_start(outlet->send, (due_us - now_us + 999) / 1000);
+	}
+}
+
 void kafka_outlet_add(struct kafka_outlet *outlet, struct kafka_publish *publish)
 {
 	publish->next_waiting = NULL;
 	*outlet->last_waiting = publish;
 	outlet->last_waiting = &publish->next_waiting;
-	kafka_outlet_release(outlet);
+	send_in_time(outlet, publish);
 	if (!outlet->is_ready && !timer_is_running(outlet->again))
 		ensure(outlet);
 }
@@ -118,18 +142,24 @@ static struct kafka_publish *take_out(
 static bool *slot_of(struct kafka_outlet *outlet, const struct kafka_publish *publish)
 {
 	return &outlet->is_busy[kafka_partition_of(
-		publish->record->key, KAFKA_KEY_SLOTS)];
+		publish->record->key, 0, KAFKA_KEY_SLOTS)];
 }
 
 void kafka_outlet_release(struct kafka_outlet *outlet)
 {
 	struct kafka_publish **place = &outlet->waiting;
+	size_t count = 0;
+	timer_stop(outlet->send);
 	while (outlet->is_ready && *place) {
-		if (outlet->is_compacted && *slot_of(outlet, *place))
+		if (outlet->is_compacted && *slot_of(outlet, *place)) {
 			place = &(*place)->next_waiting;
-		else
-			kafka_publish_send(take_out(outlet, place));
+			continue;
+		}
+		kafka_publish_send(take_out(outlet, place));
+		count++;
 	}
+	if (count)
+		gather_sent(&outlet->gather, count, clock_monotonic_us());
 }
 
 void kafka_outlet_occupy(struct kafka_publish *publish)
@@ -164,6 +194,7 @@ void kafka_outlets_close(struct kafka *kafka)
 		if (outlet->rkt)
 			rd_kafka_topic_destroy(outlet->rkt);
 		timer_free(outlet->again);
+		timer_free(outlet->send);
 		free(outlet->name);
 		free(outlet);
 	}

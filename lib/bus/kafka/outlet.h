@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * An outlet is a topic as this process publishes to it: whether it exists yet, and what
- * waits for that. Lives as long as the bus. */
+ * waits for that or for others to go along with. Lives as long as the bus. */
 #ifndef LIB_BUS_KAFKA_OUTLET_H
 #define LIB_BUS_KAFKA_OUTLET_H
 
+#include "lib/bus/gather.h"
 #include "lib/bus/kafka/publish.h"
 #include "lib/bus/kafka/remains.h"
 #include "lib/id.h"
@@ -24,6 +25,10 @@ struct kafka_outlet {
 	struct kafka_publish *waiting, **last_waiting;
 	struct kafka_errand *ensuring;
 	struct timer *again;
+	struct gather gather;
+	struct timer *send; /* what has been gathered */
+	int64_t send_us;    /* when that is due, while it runs */
+	size_t key_prefix;
 };
 
 /* A record on its way. */
@@ -38,7 +43,7 @@ struct kafka_publish {
 	struct handed *handed;       /* its messages that librdkafka has */
 	int64_t deadline_ms;         /* while it waits */
 	struct fault fault;
-	bool is_own;
+	bool is_own, can_wait, goes_on;
 	bool is_homeless;        /* failed for want of its topic, which may come */
 	bool is_sent;            /* to a compacted topic; its key's slot is busy */
 	struct kafka_remain old; /* what has to go once this is durable */

@@ -23,10 +23,10 @@ struct handed {
 	uint32_t index;
 };
 
-int32_t kafka_partition_of(struct slice key, int32_t count)
+int32_t kafka_partition_of(struct slice key, size_t prefix, int32_t count)
 {
-	return rd_kafka_msg_partitioner_murmur2(
-		NULL, key.data, key.size, count, NULL, NULL);
+	size_t size = prefix && prefix < key.size ? prefix : key.size;
+	return rd_kafka_msg_partitioner_murmur2(NULL, key.data, size, count, NULL, NULL);
 }
 
 /* By the key of the value; pieces go where their value goes, whatever key they have. */
@@ -35,9 +35,9 @@ int32_t kafka_publish_partition(const rd_kafka_topic_t *rkt, const void *key,
 {
 	(void)key, (void)key_size;
 	const struct handed *handed = opaque;
-	struct slice whole = handed ? handed->publish->record->key : (struct slice){ 0 };
-	if (whole.size)
-		return kafka_partition_of(whole, count);
+	if (handed && handed->publish->record->key.size)
+		return kafka_partition_of(handed->publish->record->key,
+			handed->publish->outlet->key_prefix, count);
 	return rd_kafka_msg_partitioner_random(rkt, NULL, 0, count, rkt_opaque, NULL);
 }
 
@@ -318,15 +318,17 @@ static bool check(struct kafka *kafka, const struct kafka_publication *publicati
 void kafka_publish(struct kafka *kafka, const struct kafka_publication *publication)
 {
 	struct kafka_publish *publish = NEW(struct kafka_publish);
-	publish->kafka = kafka;
-	publish->next = kafka->publishes;
+	*publish = (struct kafka_publish){ .next = kafka->publishes,
+		.kafka = kafka,
+		.published = publication->published,
+		.with = publication->with,
+		.is_own = publication->is_own,
+		.can_wait = publication->can_wait,
+		.goes_on = publication->goes_on,
+		.partition = RD_KAFKA_PARTITION_UA };
 	if (publish->next)
 		publish->next->previous = publish;
 	kafka->publishes = publish;
-	publish->published = publication->published;
-	publish->with = publication->with;
-	publish->is_own = publication->is_own;
-	publish->partition = RD_KAFKA_PARTITION_UA;
 	if (!check(kafka, publication, &publish->fault)) {
 		kafka_publish_fail(publish);
 		return;

@@ -11,6 +11,7 @@
 struct kafka_publication {
 	const char *topic;
 	struct slice key, value, body; /* bus_record says what the body is */
+	bool can_wait, goes_on;        /* bus_record.can_wait, and whether it has `of` */
 	struct kafka_marks marks;      /* attempt, published_ms, due_ms, topic, group */
 	bus_published *published;
 	void *with;
@@ -32,7 +33,7 @@ void kafka_publish_tick(struct kafka *kafka);
  * when it changes: whoever reads a head of a compacted topic tells. */
 void kafka_publish_saw_head(
 	struct kafka *kafka, const char *topic, const struct kafka_record *head);
-/* The partition of a key, among `count`. */
-int32_t kafka_partition_of(struct slice key, int32_t count);
+/* The partition of a key, among `count`; bus_topic says what the prefix is. */
+int32_t kafka_partition_of(struct slice key, size_t prefix, int32_t count);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/bus/gather.h"
 #include "lib/bus/local/bodies.h"
 #include "lib/bus/local/keeper.h"
 #include "lib/bus/local/publication.h"
@@ -18,20 +19,9 @@
 /* In trouble, the store is probed this often, so that health returns without publishers.
  */
 #define PROBE_MS 1000
-/* While records come thick and fast more are on their way just after a commit: with a
- * moment's patience one sync does for them all. */
-#define GATHER_US 4000
-/* So long for what comes of a delivery: no client waits for the answer. */
-#define GATHER_ON_US 12000
-/* Records that come further apart than that, on average, have nobody to wait for. */
-#define GATHER_GAP_US 3000
-#define GAP_MOST_US   10000
-#define GAP_COMMITS   8 /* that the average looks back on */
 /* So often one of an app that the last commit had nothing of need not wait for those of
  * the others. Each costs a commit. */
 #define HURRY_US 20000
-/* How long records that can wait do so for others to share their sync. */
-#define PATIENCE_US 25000
 /* Smaller bodies stay in their record. */
 #define BODY_MIN_BYTES 4096
 /* A publisher's first bodies go with their records: one as short-lived as posternctl
@@ -48,12 +38,11 @@ struct local_writer {
 	pthread_cond_t wake;
 	/* Guarded by the bus's lock. */
 	struct parcel *first, **last;
-	int64_t commit_us;  /* when the queue's patience ends (monotonic) */
-	int64_t gather_us;  /* how long its newest record may be gathered for */
+	int64_t commit_us; /* when the queue's patience ends (monotonic) */
+	struct gather gather;
+	bool goes_on;       /* its newest record does */
 	bool is_hurried;    /* the queue has one that need not wait for others */
 	int64_t hurry_us;   /* when there may be another such */
-	int64_t last_us;    /* when its last commit ended */
-	int64_t gap_us;     /* between records, on average */
 	uint64_t last_apps; /* whose they were: publication.app */
 	bool is_closing;
 	/* The thread's. */
@@ -183,18 +172,14 @@ static bool show_batch(struct local_writer *writer, struct fault *fault)
 
 static void remember(struct local_writer *writer, struct parcel *batch)
 {
-	int64_t now_us = clock_monotonic_us(), count = 0;
+	size_t count = 0;
 	uint64_t apps = 0;
 	for (struct parcel *parcel = batch; parcel; parcel = parcel->next) {
 		apps |= publication_of(parcel)->app;
 		count++;
 	}
 	pthread_mutex_lock(&writer->bus->lock);
-	int64_t gap_us = count ? (now_us - writer->last_us) / count : GAP_MOST_US;
-	if (gap_us > GAP_MOST_US)
-		gap_us = GAP_MOST_US;
-	writer->gap_us += (gap_us - writer->gap_us) / GAP_COMMITS;
-	writer->last_us = now_us;
+	gather_sent(&writer->gather, count, clock_monotonic_us());
 	writer->last_apps = apps;
 	pthread_mutex_unlock(&writer->bus->lock);
 }
@@ -241,8 +226,7 @@ static void probe(struct local_writer *writer)
 /* When the queue is to be committed. */
 static int64_t due_us(const struct local_writer *writer)
 {
-	bool is_busy = writer->gap_us < GATHER_GAP_US;
-	int64_t gathered_us = is_busy ? writer->last_us + writer->gather_us : 0;
+	int64_t gathered_us = gather_until(&writer->gather, writer->goes_on);
 	if (writer->is_hurried)
 		return 0;
 	return gathered_us > writer->commit_us ? gathered_us : writer->commit_us;
@@ -294,9 +278,9 @@ static struct local_writer *find_writer(struct local_bus *bus, const char *topic
 		.bus = bus,
 		.topic = memory_string(slice_of(topic)),
 		.bell.fd = -1,
-		.gap_us = GAP_MOST_US,
 		.is_compacted = local_is_compacted(bus, topic) };
 	writer->last = &writer->first;
+	gather_init(&writer->gather);
 	pthread_cond_init(&writer->wake, NULL);
 	trouble_join(bus, &writer->trouble);
 	bus->writers = writer;
@@ -311,7 +295,7 @@ static bool enqueue(
 {
 	int64_t now_us = clock_monotonic_us();
 	bool is_first = !writer->first;
-	writer->gather_us = publication->goes_on ? GATHER_ON_US : GATHER_US;
+	writer->goes_on = publication->goes_on;
 	int64_t was_due_us = due_us(writer);
 	bool may_hurry = !can_wait && !(writer->last_apps & publication->app) &&
 			 writer->hurry_us <= now_us;
@@ -320,7 +304,7 @@ static bool enqueue(
 	if (!can_wait)
 		writer->commit_us = 0;
 	else if (is_first)
-		writer->commit_us = now_us + PATIENCE_US;
+		writer->commit_us = now_us + GATHER_PATIENCE_US;
 	if (may_hurry && due_us(writer) > now_us) {
 		writer->is_hurried = true;
 		writer->hurry_us = now_us + HURRY_US;
