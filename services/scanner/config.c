@@ -35,7 +35,8 @@ const struct setting scanner_settings[] = {
 		.min = 0,
 		.max = 128,
 		.help = "Processes that inspect, one message each at a time; 0 = one for "
-			"each processor." },
+			"each processor. One more is kept free for mail that comes "
+			"while another app's burst is inspected." },
 	{ .name = "POSTERN_SCANNER_WORKER",
 		.type = SETTING_TEXT,
 		.offset = AT(worker),

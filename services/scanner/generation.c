@@ -256,13 +256,14 @@ struct generation *generation_start(struct loop *loop, const struct generation_p
 	return generation;
 }
 
-bool generation_hatch(
-	struct generation *generation, int socket, void *who, struct fault *fault)
+bool generation_hatch(struct generation *generation, int socket, bool is_prompt,
+	void *who, struct fault *fault)
 {
 	assert(generation->facts);
 	if (generation->n_asked == ASKED_MAX)
 		return fault_temporary(fault, "too many workers asked for");
-	if (!wire_send(generation->control, SLICE("worker"), socket, fault))
+	struct slice order = slice_of(is_prompt ? WIRE_PROMPT_WORKER : WIRE_WORKER);
+	if (!wire_send(generation->control, order, socket, fault))
 		return false;
 	generation->asked[generation->n_asked++] = who;
 	return true;

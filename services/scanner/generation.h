@@ -36,9 +36,10 @@ struct generation_calls {
 
 struct generation *generation_start(struct loop *loop, const struct generation_plan *plan,
 	const struct generation_calls *calls, void *with, struct fault *fault);
-/* Asks for a worker with that end of a socket pair, which stays the caller's. */
-bool generation_hatch(
-	struct generation *generation, int socket, void *who, struct fault *fault);
+/* Asks for a worker with that end of a socket pair, which stays the caller's; wire.h
+ * says what a prompt one is. */
+bool generation_hatch(struct generation *generation, int socket, bool is_prompt,
+	void *who, struct fault *fault);
 /* It does not answer `who`, who asks no longer: kills its program, so that it fails. */
 void generation_abort(struct generation *generation, const void *who);
 /* Has it died, as far as the kernel knows? Its workers die with it. */

@@ -24,7 +24,8 @@ struct pool {
 	struct timer *restart;
 	unsigned failed_starts;
 	struct turns *turns; /* of the orders that wait */
-	struct seat *seats;
+	unsigned seat_count;
+	struct seat *seats; /* the first is for newcomers */
 	struct metric *losses[LOSS_OURS + 1];
 	struct metric *queued, *reloads, *failed_reloads;
 };
@@ -38,11 +39,19 @@ static void push(struct pool *pool, struct order *order)
 	metric_set(pool->queued, (int64_t)turns_count(pool->turns));
 }
 
-static struct order *pop(struct pool *pool)
+static struct order *pop(struct pool *pool, bool is_prompt)
 {
-	struct order *order = (struct order *)turns_take(pool->turns);
+	struct turn *turn = is_prompt ? turns_take_newcomer(pool->turns)
+				      : turns_take(pool->turns);
 	metric_set(pool->queued, (int64_t)turns_count(pool->turns));
-	return order;
+	return (struct order *)turn;
+}
+
+static void end(struct pool *pool, struct order *order, Postern__Inspection *inspection,
+	const struct fault *fault)
+{
+	turns_end(pool->turns, &order->turn);
+	order->done(order->with, inspection, fault);
 }
 
 /* True: the seat can do more. */
@@ -55,12 +64,12 @@ static bool serve_seat(struct pool *pool, struct seat *seat)
 		seat_fill(seat, current);
 	if (seat->state != SEAT_IDLE)
 		return false;
-	struct order *order = pop(pool);
+	struct order *order = pop(pool, seat->is_prompt);
 	struct fault fault = { 0 };
 	if (!order)
 		return false;
 	if (!seat_give(seat, order, &fault))
-		order->done(order->with, NULL, &fault);
+		end(pool, order, NULL, &fault);
 	return true;
 }
 
@@ -74,7 +83,7 @@ static void serve(void *with)
 	pool->is_serving = true;
 	while (pool->is_changed) {
 		pool->is_changed = false;
-		for (unsigned i = 0; i < pool->plan->workers; i++)
+		for (unsigned i = 0; i < pool->seat_count; i++)
 			if (serve_seat(pool, &pool->seats[i]))
 				pool->is_changed = true;
 	}
@@ -83,8 +92,7 @@ static void serve(void *with)
 
 static void on_answered(void *with, struct order *order, Postern__Inspection *inspection)
 {
-	(void)with;
-	order->done(order->with, inspection, NULL);
+	end(with, order, inspection, NULL);
 }
 
 static void on_lost(void *with, struct order *order, enum loss loss, const char *why)
@@ -94,12 +102,13 @@ static void on_lost(void *with, struct order *order, enum loss loss, const char 
 	log_warning(order->log, "inspection failed", FIELD("why", why),
 		NUMBER("before", order->losses));
 	if (loss == LOSS_OURS || ++order->losses < TRIES) {
+		turns_end(pool->turns, &order->turn);
 		push(pool, order);
 		return;
 	}
 	struct fault fault = { 0 };
 	fault_permanent(&fault, "inspection failed twice: %s", why);
-	order->done(order->with, NULL, &fault);
+	end(pool, order, NULL, &fault);
 }
 
 static const struct seat_calls seat_calls = { on_answered, on_lost, serve };
@@ -172,7 +181,7 @@ static void on_failed(
 	pool->why = why;
 	log_error(pool->plan->log, "all workers are gone and will be started anew",
 		FIELD("why", why.text));
-	for (unsigned i = 0; i < pool->plan->workers; i++)
+	for (unsigned i = 0; i < pool->seat_count; i++)
 		if (pool->seats[i].generation == generation)
 			seat_lose(&pool->seats[i]);
 	generation_kill(generation);
@@ -251,9 +260,11 @@ struct pool *pool_open(
 	pool->plan = plan;
 	pool->turns = turns_new();
 	pool->restart = timer_new(loop, start_next, pool);
-	pool->seats = NEW_ARRAY(struct seat, plan->workers);
-	for (unsigned i = 0; i < plan->workers; i++)
-		seat_init(&pool->seats[i], loop, &seat_calls, pool, plan->timeout_ms);
+	pool->seat_count = plan->workers + 1;
+	pool->seats = NEW_ARRAY(struct seat, pool->seat_count);
+	for (unsigned i = 0; i < pool->seat_count; i++)
+		seat_init(&pool->seats[i], loop, &seat_calls, pool, plan->timeout_ms,
+			i == 0);
 	open_metrics(pool);
 	fault_temporary(&pool->why, "signatures are being loaded");
 	pool->next = generation_start(
@@ -270,7 +281,7 @@ void pool_close(struct pool *pool)
 		return;
 	pool->is_serving = true; /* nothing is served or started any more */
 	pool->is_reload_wanted = false;
-	for (unsigned i = 0; i < pool->plan->workers; i++)
+	for (unsigned i = 0; i < pool->seat_count; i++)
 		seat_done(&pool->seats[i]);
 	generation_kill(pool->next);
 	generation_kill(pool->current);

@@ -17,7 +17,7 @@ struct pool;
 
 struct pool_plan {
 	struct generation_plan generation;
-	unsigned workers;
+	unsigned workers;   /* and one for newcomers (lib/turns.h) */
 	int64_t timeout_ms; /* see seat.h */
 	const struct log *log;
 	/* Once, if the pool can inspect: the first generation has loaded. */

@@ -22,12 +22,13 @@
 static void on_clock(void *with);
 
 void seat_init(struct seat *seat, struct loop *loop, const struct seat_calls *calls,
-	void *with, int64_t timeout_ms)
+	void *with, int64_t timeout_ms, bool is_prompt)
 {
 	*seat = (struct seat){ .calls = calls,
 		.with = with,
 		.loop = loop,
 		.timeout_ms = timeout_ms,
+		.is_prompt = is_prompt,
 		.socket = -1,
 		.pidfd = -1 };
 	seat->clock = timer_new(loop, on_clock, seat);
@@ -175,7 +176,7 @@ void seat_fill(struct seat *seat, struct generation *generation)
 	int theirs = -1;
 	struct fault fault;
 	bool good = wire_pair(&seat->socket, &theirs, &fault) &&
-		    generation_hatch(generation, theirs, seat, &fault);
+		    generation_hatch(generation, theirs, seat->is_prompt, seat, &fault);
 	if (theirs >= 0)
 		close(theirs);
 	if (!good) {

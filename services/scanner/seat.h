@@ -43,6 +43,7 @@ struct seat {
 	void *with;
 	struct loop *loop;
 	int64_t timeout_ms; /* for a message of up to 1 MiB, a tenth more for each more */
+	bool is_prompt;     /* for newcomers (lib/turns.h) */
 	enum seat_state state;
 	struct generation *generation; /* of its worker; NULL when empty */
 	int socket, pidfd;
@@ -53,7 +54,7 @@ struct seat {
 };
 
 void seat_init(struct seat *seat, struct loop *loop, const struct seat_calls *calls,
-	void *with, int64_t timeout_ms);
+	void *with, int64_t timeout_ms, bool is_prompt);
 /* Kills its worker; its order is not called. */
 void seat_done(struct seat *seat);
 

@@ -17,6 +17,11 @@
 /* Up to here a message goes in the packet: cheaper than a file of its own. */
 #define CONTENT_CEILING 49152
 
+/* What the scanner asks its worker program for, with the worker's end of a socket. A
+ * prompt one computes at the priority of other processes, any other behind them. */
+#define WIRE_WORKER        "worker"
+#define WIRE_PROMPT_WORKER "prompt worker"
+
 /* Both ends close-on-exec; `ret_ours` does not block. */
 bool wire_pair(int *ret_ours, int *ret_theirs, struct fault *fault);
 /* `passed` may be -1; it stays the caller's. */

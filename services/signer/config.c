@@ -8,7 +8,8 @@ const struct setting signer_settings[] = {
 		"Folder of the private DKIM keys, one PEM file (PKCS#8 or PKCS#1) each; "
 		"only its owner may have access to it and to the files." },
 	{ "POSTERN_SIGNER_THREADS", SETTING_NUMBER, AT(threads), "0", 0, 256,
-		"Threads that sign and verify; 0 = one more than there are processors." },
+		"Threads that sign and verify; 0 = one more than there are processors. One more "
+		"is kept free for mail that comes while another app's burst is signed." },
 	{ "POSTERN_SIGNER_VERIFY_SAMPLE", SETTING_NUMBER, AT(verify_sample), "1", 0, 100,
 		"Percentage of messages whose signatures are verified before they leave "
 		"once a key has proven itself; until then all are." },

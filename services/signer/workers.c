@@ -16,12 +16,15 @@ struct workers {
 	struct workers_calls calls;
 	void *with;
 	pthread_mutex_t lock; /* guards what follows up to `is_closing` */
-	pthread_cond_t has_work;
+	pthread_cond_t has_work, has_newcomer;
 	struct turns *waiting;
 	struct turn *done, **last_done;
+	bool is_prompt_idle; /* the thread for newcomers waits for one */
+	struct turn *handed; /* to it, so that nobody else takes it before it wakes */
 	bool is_closing;
 	int bell; /* wakes the loop for `done` */
 	struct watch *watch;
+	pthread_t prompt;
 	unsigned count;
 	pthread_t threads[];
 };
@@ -32,26 +35,62 @@ static void ring(struct workers *workers)
 	(void)!write(workers->bell, &one, sizeof(one));
 }
 
-static void *work_on(void *with)
+/* Both with the lock held, which is let go of meanwhile. NULL: it's over. */
+static struct work *next_work(struct workers *workers)
 {
-	struct workers *workers = with;
-	thread_compute();
-	pthread_mutex_lock(&workers->lock);
 	while (!workers->is_closing) {
-		struct work *work = (struct work *)turns_take(workers->waiting);
-		if (!work) {
-			pthread_cond_wait(&workers->has_work, &workers->lock);
-			continue;
-		}
+		struct turn *turn = turns_take(workers->waiting);
+		if (turn)
+			return (struct work *)turn;
+		pthread_cond_wait(&workers->has_work, &workers->lock);
+	}
+	return NULL;
+}
+
+static struct work *next_newcomer(struct workers *workers)
+{
+	while (!workers->is_closing) {
+		struct turn *turn = workers->handed;
+		if (!turn)
+			turn = turns_take_newcomer(workers->waiting);
+		workers->handed = NULL;
+		workers->is_prompt_idle = !turn;
+		if (turn)
+			return (struct work *)turn;
+		pthread_cond_wait(&workers->has_newcomer, &workers->lock);
+	}
+	return NULL;
+}
+
+static void work_off(struct workers *workers, struct work *(*next)(struct workers *))
+{
+	struct work *work;
+	pthread_mutex_lock(&workers->lock);
+	while ((work = next(workers))) {
 		pthread_mutex_unlock(&workers->lock);
 		workers->calls.run(workers->with, work);
 		pthread_mutex_lock(&workers->lock);
+		turns_end(workers->waiting, &work->turn);
 		work->turn.next = NULL;
 		*workers->last_done = &work->turn;
 		workers->last_done = &work->turn.next;
 		ring(workers);
 	}
 	pthread_mutex_unlock(&workers->lock);
+}
+
+static void *work_on(void *with)
+{
+	thread_compute();
+	work_off(with, next_work);
+	return NULL;
+}
+
+/* Not behind the others' computing: a code that comes while someone's burst is being
+ * signed is signed as if there were none. */
+static void *work_promptly(void *with)
+{
+	work_off(with, next_newcomer);
 	return NULL;
 }
 
@@ -90,10 +129,12 @@ struct workers *workers_new(struct loop *loop, unsigned threads,
 	workers->last_done = &workers->done;
 	pthread_mutex_init(&workers->lock, NULL);
 	pthread_cond_init(&workers->has_work, NULL);
+	pthread_cond_init(&workers->has_newcomer, NULL);
 	workers->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (workers->bell < 0)
 		abort();
 	workers->watch = watch_new(loop, workers->bell, LOOP_READ, on_bell, workers);
+	thread_start(&workers->prompt, "sign now", work_promptly, workers);
 	for (unsigned i = 0; i < workers->count; i++)
 		thread_start(&workers->threads[i], "sign", work_on, workers);
 	return workers;
@@ -102,8 +143,14 @@ struct workers *workers_new(struct loop *loop, unsigned threads,
 void workers_add(struct workers *workers, struct work *work)
 {
 	pthread_mutex_lock(&workers->lock);
-	turns_add(workers->waiting, &work->turn);
-	pthread_cond_signal(&workers->has_work);
+	bool is_newcomer = turns_add(workers->waiting, &work->turn);
+	if (is_newcomer && workers->is_prompt_idle) {
+		workers->is_prompt_idle = false;
+		workers->handed = turns_take_newcomer(workers->waiting);
+		pthread_cond_signal(&workers->has_newcomer);
+	} else {
+		pthread_cond_signal(&workers->has_work);
+	}
 	pthread_mutex_unlock(&workers->lock);
 }
 
@@ -114,12 +161,15 @@ void workers_free(struct workers *workers)
 	pthread_mutex_lock(&workers->lock);
 	workers->is_closing = true;
 	pthread_cond_broadcast(&workers->has_work);
+	pthread_cond_signal(&workers->has_newcomer);
 	pthread_mutex_unlock(&workers->lock);
+	pthread_join(workers->prompt, NULL);
 	for (unsigned i = 0; i < workers->count; i++)
 		pthread_join(workers->threads[i], NULL);
 	watch_free(workers->watch);
 	close(workers->bell);
 	pthread_cond_destroy(&workers->has_work);
+	pthread_cond_destroy(&workers->has_newcomer);
 	pthread_mutex_destroy(&workers->lock);
 	turns_free(workers->waiting);
 	free(workers);

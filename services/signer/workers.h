@@ -20,7 +20,8 @@ struct workers_calls {
 	void (*done)(void *with, struct work *work); /* on the loop's thread */
 };
 
-/* As many threads as there are processors where `threads` is 0. */
+/* One thread more than there are processors where `threads` is 0; and one that does
+ * nothing but newcomers (lib/turns.h), before all others. */
 struct workers *workers_new(struct loop *loop, unsigned threads,
 	const struct workers_calls *calls, void *with);
 void workers_add(struct workers *workers, struct work *work);

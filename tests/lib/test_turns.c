@@ -13,10 +13,22 @@ struct guest {
 #define NORMAL POSTERN__LANE__LANE_NORMAL
 #define BULK   POSTERN__LANE__LANE_BULK
 
+static const char *served(struct turns *turns, struct turn *turn)
+{
+	if (!turn)
+		return "";
+	turns_end(turns, turn);
+	return ((const struct guest *)turn)->name;
+}
+
 static const char *next_name(struct turns *turns)
 {
-	const struct guest *guest = (const struct guest *)turns_take(turns);
-	return guest ? guest->name : "";
+	return served(turns, turns_take(turns));
+}
+
+static const char *newcomers_name(struct turns *turns)
+{
+	return served(turns, turns_take_newcomer(turns));
 }
 
 START_TEST(who_waits_goes_by_lane_and_by_app_in_turn)
@@ -45,7 +57,8 @@ END_TEST
 
 START_TEST(who_comes_late_does_not_wait_for_the_others_queue)
 {
-	struct guest burst[100], code = { { URGENT, SLICE("shop"), NULL }, "code" };
+	struct guest burst[100], codes[2] = { { { URGENT, SLICE("shop"), NULL }, "1" },
+		{ { URGENT, SLICE("shop"), NULL }, "2" } };
 	struct turns *turns = turns_new();
 	for (size_t i = 0; i < 100; i++) {
 		burst[i] = (struct guest){ { URGENT, SLICE("ads"), NULL }, "ad" };
@@ -53,9 +66,43 @@ START_TEST(who_comes_late_does_not_wait_for_the_others_queue)
 	}
 	for (size_t i = 0; i < 50; i++)
 		ck_assert_str_eq(next_name(turns), "ad");
-	turns_add(turns, &code.turn);
+	ck_assert(turns_add(turns, &codes[0].turn));
+	ck_assert(!turns_add(turns, &codes[1].turn));
+	ck_assert_str_eq(next_name(turns), "1");
 	ck_assert_str_eq(next_name(turns), "ad");
-	ck_assert_str_eq(next_name(turns), "code");
+	ck_assert_str_eq(next_name(turns), "2");
+	turns_free(turns);
+}
+END_TEST
+
+START_TEST(a_newcomer_is_who_has_none_open_while_others_have)
+{
+	struct guest ads[3] = { { { NORMAL, SLICE("ads"), NULL }, "ad" },
+		{ { NORMAL, SLICE("ads"), NULL }, "ad" },
+		{ { NORMAL, SLICE("ads"), NULL }, "ad" } };
+	struct guest shop = { { NORMAL, SLICE("shop"), NULL }, "shop" };
+	struct guest news = { { BULK, SLICE("news"), NULL }, "news" };
+	struct guest code = { { URGENT, SLICE("ads"), NULL }, "code" };
+	struct turns *turns = turns_new();
+	ck_assert(!turns_add(turns, &ads[0].turn));
+	struct turn *taken = turns_take(turns);
+	ck_assert_ptr_null(turns_take_newcomer(turns));
+	/* One is being served, and so others are newcomers; not the same app in the same
+	 * lane, nor who is less urgent. */
+	ck_assert(!turns_add(turns, &ads[1].turn));
+	ck_assert(turns_add(turns, &shop.turn));
+	ck_assert(!turns_add(turns, &news.turn));
+	ck_assert(turns_add(turns, &code.turn));
+	ck_assert_uint_eq(turns_count(turns), 4);
+	ck_assert_str_eq(newcomers_name(turns), "code");
+	ck_assert_str_eq(newcomers_name(turns), "shop");
+	ck_assert_str_eq(newcomers_name(turns), "");
+	ck_assert_str_eq(next_name(turns), "ad");
+	ck_assert_str_eq(next_name(turns), "news");
+	turns_end(turns, taken);
+	/* Nobody is there any more. */
+	ck_assert(!turns_add(turns, &ads[2].turn));
+	ck_assert_str_eq(next_name(turns), "ad");
 	turns_free(turns);
 }
 END_TEST
@@ -89,6 +136,7 @@ Suite *turns_suite(void)
 	TCase *tcase = tcase_create("turns");
 	tcase_add_test(tcase, who_waits_goes_by_lane_and_by_app_in_turn);
 	tcase_add_test(tcase, who_comes_late_does_not_wait_for_the_others_queue);
+	tcase_add_test(tcase, a_newcomer_is_who_has_none_open_while_others_have);
 	tcase_add_test(tcase, no_lane_waits_for_ever);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -81,7 +81,8 @@ static bool make_folder(const char *name, int *ret_folder)
 	       (geteuid() != 0 || fchown(*ret_folder, NOBODY, NOBODY) == 0);
 }
 
-static pid_t fork_worker(const struct zygote *zygote, int socket, int folder)
+static pid_t fork_worker(
+	const struct zygote *zygote, int socket, int folder, bool is_prompt)
 {
 	int self = getpid();
 	pid_t pid = fork();
@@ -89,6 +90,8 @@ static pid_t fork_worker(const struct zygote *zygote, int socket, int folder)
 		return pid;
 	close(zygote->control);
 	close(zygote->deaths);
+	if (!is_prompt)
+		thread_compute();
 	fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) & ~O_NONBLOCK);
 	worker_run(&(struct worker){ .socket = socket,
 		.folder = folder,
@@ -99,13 +102,13 @@ static pid_t fork_worker(const struct zygote *zygote, int socket, int folder)
 }
 
 /* Answers with the worker's pidfd, or without one if there is no worker. */
-static bool spawn(struct zygote *zygote, int socket)
+static bool spawn(struct zygote *zygote, int socket, bool is_prompt)
 {
 	struct child *child = NEW(struct child);
 	snprintf(child->folder, sizeof(child->folder), "%u", ++zygote->spawned);
 	int folder, pidfd = -1;
 	if (make_folder(child->folder, &folder))
-		child->pid = fork_worker(zygote, socket, folder);
+		child->pid = fork_worker(zygote, socket, folder, is_prompt);
 	if (child->pid > 0) {
 		pidfd = pidfd_open(child->pid, 0);
 		child->next = zygote->children;
@@ -177,7 +180,8 @@ static void serve(struct zygote *zygote)
 		if (wire_receive(zygote->control, room, &packet, &socket, &fault) !=
 			WIRE_PACKET)
 			return;
-		if (socket < 0 || !spawn(zygote, socket))
+		bool is_prompt = slice_equal(packet, slice_of(WIRE_PROMPT_WORKER));
+		if (socket < 0 || !spawn(zygote, socket, is_prompt))
 			return;
 		close(socket);
 	}
@@ -211,7 +215,6 @@ int zygote_run(int control, const struct duty *duty)
 		.control = control, .duty = duty, .deaths = take_signals()
 	};
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	thread_compute();
 	zygote.plan = receive_plan(control, arena);
 	if (!zygote.plan)
 		return EXIT_FAILURE;
