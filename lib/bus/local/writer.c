@@ -305,7 +305,8 @@ static bool enqueue(
 		writer->commit_us = 0;
 	else if (is_first)
 		writer->commit_us = now_us + GATHER_PATIENCE_US;
-	if (may_hurry && due_us(writer) > now_us) {
+	/* Due now or not: at the end of a commit under way the next would be put off. */
+	if (may_hurry) {
 		writer->is_hurried = true;
 		writer->hurry_us = now_us + HURRY_US;
 	}
