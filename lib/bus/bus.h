@@ -59,8 +59,7 @@ unsigned bus_losses(struct bus *bus, struct fault *ret_last);
 
 struct bus_record {
 	const char *topic;
-	struct slice
-		key; /* fairness: app and shard; in a compacted topic the object's name */
+	struct slice key;   /* app and shard; in a compacted topic the object's name */
 	struct slice value; /* in a compacted topic, empty means deleted */
 	/* More of the value: its end, and the bulk of a large one. Whoever passes on the
 	 * end of the value that it took says of which delivery, still in hand: no client
@@ -83,16 +82,17 @@ void bus_publish(struct bus *bus, const struct bus_record *record,
 
 struct bus_source {
 	const char *topic;
-	unsigned weight; /* share of the turns while several sources have records; 0 ends
-			    a list */
+	unsigned weight; /* turns while several have records; 0 ends a list */
 };
 
 struct bus_subscription {
 	const char *group;
 	const struct bus_source *sources;
-	unsigned window;     /* records in hand at most: back-pressure; 0 = 1 */
-	size_t window_bytes; /* likewise in bytes, 0 = no bound; one record larger than
-				this is still taken */
+	/* Records in hand at most, 0 = 1; on the local engine a sixteenth more, of apps
+	 * that have nothing in hand. */
+	unsigned window;
+	/* Likewise in bytes, 0 = no bound; one record larger than this is still taken. */
+	size_t window_bytes;
 };
 
 /* A record in hand. Owned by the taker until it settles or returns it, in any order. If

@@ -600,6 +600,39 @@ START_TEST(a_burst_in_a_lower_lane_leaves_room_for_a_higher)
 }
 END_TEST
 
+START_TEST(a_window_full_of_one_app_has_room_for_others)
+{
+	begin();
+	takes.keeps = true;
+	const char *topic = rig_topic(&rig, "crowded");
+	rig_open(&rig);
+	for (int i = 0; i < 50; i++)
+		rig_publish(&rig, topic, "ads/1", "x");
+	rig_flush(&rig);
+	takes_subscribe(&takes, &rig, "g", topic, 32);
+	RIG_UNTIL(&rig, takes.count == 32);
+	rig_turn(&rig, 100);
+	ck_assert_uint_eq(takes.count, 32);
+	/* Several, for two apps in 256 count as one. */
+	for (int i = 0; i < 16; i++) {
+		char key[] = { (char)('a' + i / 2), '/', '1', '\0' };
+		rig_publish(&rig, topic, key, "code");
+	}
+	rig_flush(&rig);
+	RIG_UNTIL(&rig, takes.count == 34);
+	rig_turn(&rig, 100);
+	ck_assert_uint_eq(takes.count, 34);
+	ck_assert_uint_eq(takes_of(&takes, "code"), 2);
+	ck_assert_str_ne(takes.rows[32].key, takes.rows[33].key);
+	/* Newcomers go before the burst until all of them have one in hand. */
+	for (size_t i = 0; i < 6; i++)
+		takes_settle(&takes, i);
+	RIG_UNTIL(&rig, takes_of(&takes, "code") >= 7);
+	RIG_UNTIL(&rig, takes.count == 40);
+	finish();
+}
+END_TEST
+
 /* As if its publisher had been killed before it rang, while other topics ring. */
 START_TEST(a_record_nobody_rang_for_is_taken)
 {
@@ -706,6 +739,7 @@ Suite *bus_local_suite(void)
 	tcase_add_test(tcase, a_wal_stays_small_under_constant_load);
 	tcase_add_test(tcase, a_take_costs_the_same_with_many_waiting);
 	tcase_add_test(tcase, a_burst_in_a_lower_lane_leaves_room_for_a_higher);
+	tcase_add_test(tcase, a_window_full_of_one_app_has_room_for_others);
 	tcase_add_test(tcase, files_are_whole_after_kills);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -2,6 +2,7 @@
 #include "lib/bus/local/groups.h"
 
 #include "lib/bus/local/local.h"
+#include "lib/table.h"
 
 #define ADMITTED_AT_ONCE 1000
 #define PROMOTED_AT_ONCE 1000
@@ -170,41 +171,73 @@ static bool take(struct group *group, const struct claim *claims, size_t count,
 		"UPDATE grp SET turn = ?2 WHERE id = ?1", "ii", group->id, turn);
 }
 
+unsigned crowd_place(struct slice app)
+{
+	return (unsigned)(table_hash(app) % CROWD_PLACES);
+}
+
+static bool is_newcomer(
+	const struct crowd *crowd, const struct claim *claims, size_t count)
+{
+	unsigned place = claims[count].place;
+	for (size_t i = 0; i < count; i++)
+		if (claims[i].place == place)
+			return false;
+	return !crowd->in_hand[place];
+}
+
+/* May the claim after the first `count` be taken as well? */
+static bool has_room(const struct claim_bounds *bounds, const struct claim *claims,
+	size_t count, size_t newcomers)
+{
+	if (count - newcomers < bounds->records)
+		return true;
+	return newcomers < bounds->newcomers && is_newcomer(bounds->crowd, claims, count);
+}
+
 static bool fits(
 	const struct claim_bounds *bounds, size_t count, int64_t bytes, int64_t size)
 {
-	return count < bounds->records && count < CLAIMS_AT_ONCE &&
-	       ((uint64_t)(bytes + size) <= bounds->bytes ||
-		       (bounds->may_exceed && count == 0));
+	return (uint64_t)(bytes + size) <= bounds->bytes ||
+	       (bounds->may_exceed && count == 0);
 }
 
 bool group_claim(struct group *group, const struct claim_bounds *bounds,
 	struct claim claims[CLAIMS_AT_ONCE], size_t *ret_count, bool *ret_left,
 	struct fault *fault)
 {
-	size_t count = 0;
+	size_t count = 0, newcomers = 0;
 	int64_t bytes = 0, turn = 0;
-	bool is_done = false, is_left = false;
+	bool is_done = false, is_left = false, is_full = false;
 	sqlite3_stmt *row = database_query(group->groups, fault,
-		"SELECT id, tag, attempt, size FROM pending WHERE grp = ?1 AND member IS NULL"
+		"SELECT id, tag, attempt, size, app FROM pending WHERE grp = ?1 AND member IS NULL"
 		" AND due = 0 ORDER BY tag, id LIMIT ?2",
 		"ii", group->id, (int64_t)CLAIMS_AT_ONCE + 1);
 	if (!row)
 		return false;
-	while (!is_left && database_row(group->groups, row, &is_done, fault)) {
+	while (!is_full && database_row(group->groups, row, &is_done, fault)) {
 		int64_t size = sqlite3_column_int64(row, 3);
-		is_left = !fits(bounds, count, bytes, size);
-		if (is_left)
+		is_full = count == CLAIMS_AT_ONCE || !fits(bounds, count, bytes, size);
+		is_left |= is_full;
+		if (is_full)
 			continue;
-		claims[count++] = (struct claim){ sqlite3_column_int64(row, 0), size,
-			(unsigned)sqlite3_column_int64(row, 2) };
+		claims[count] = (struct claim){ sqlite3_column_int64(row, 0), size,
+			(unsigned)sqlite3_column_int64(row, 2),
+			crowd_place(column_slice(row, 4)) };
+		if (!has_room(bounds, claims, count, newcomers)) {
+			is_left = true;
+			is_full = newcomers == bounds->newcomers;
+			continue;
+		}
+		newcomers += count - newcomers >= bounds->records;
 		turn = sqlite3_column_int64(row, 1);
 		bytes += size;
+		count++;
 	}
 	sqlite3_reset(row);
 	*ret_count = count;
 	*ret_left = is_left;
-	return (is_left || is_done) && take(group, claims, count, turn, fault);
+	return (is_full || is_done) && take(group, claims, count, turn, fault);
 }
 
 bool group_settle(struct group *group, int64_t record, struct fault *fault)

@@ -17,14 +17,25 @@ struct group {
 	int64_t turn;                      /* tag of the newest record taken */
 };
 
+/* How much of each app is in hand. Apps that share a place count as one: they only miss
+ * what newcomers have. */
+#define CROWD_PLACES 256
+struct crowd {
+	unsigned in_hand[CROWD_PLACES];
+};
+unsigned crowd_place(struct slice app);
+
 struct claim {
 	int64_t id;
 	int64_t size;
 	unsigned attempt;
+	unsigned place; /* of its app in the crowd */
 };
 
 struct claim_bounds {
 	size_t records;
+	size_t newcomers; /* beyond these, of apps that have nothing in hand */
+	const struct crowd *crowd;
 	size_t bytes;
 	bool may_exceed; /* nothing is in hand: one larger record may be taken */
 };

@@ -12,19 +12,36 @@
 /* How long a settlement waits to be noted with others. */
 #define NOTE_US 25000
 
-/* That part of the window the other sources leave to the weightiest: what comes there
- * finds room, however long the work on theirs takes. */
-#define RESERVED_PART 8
+/* That part of the window the other sources leave to the weightiest, and that much there
+ * is beyond it for apps that have nothing in hand: what comes there finds room, however
+ * long the work on the rest takes. */
+#define PART_OF_TOP       8
+#define PART_OF_NEWCOMERS 16
 
-static bool may_take_more(const struct local_reader *reader, const struct source *source)
+/* That the source may still take, of whatever app or else of newcomers too. */
+static size_t room_of_source(const struct local_reader *reader,
+	const struct source *source, bool is_for_newcomers)
 {
-	size_t most = reader->window - reader->window / RESERVED_PART, held = 0;
-	if (source->weight == reader->top_weight)
-		return true;
-	for (size_t i = 0; i < reader->source_count; i++)
-		if (reader->sources[i].weight < reader->top_weight)
-			held += reader->sources[i].held + reader->sources[i].quota;
-	return held < most;
+	bool is_top = source->weight == reader->top_weight;
+	size_t most = reader->window, held = 0;
+	if (!is_top)
+		most -= reader->window / PART_OF_TOP;
+	if (is_for_newcomers)
+		most += reader->window / PART_OF_NEWCOMERS;
+	for (size_t i = 0; i < reader->source_count; i++) {
+		const struct source *other = &reader->sources[i];
+		if (is_top || other->weight < reader->top_weight)
+			held += other->held + other->quota;
+	}
+	return held < most ? most - held : 0;
+}
+
+static size_t room_for_newcomers(
+	const struct local_reader *reader, const struct source *source)
+{
+	size_t most = reader->blocked ? 0 : reader->window / PART_OF_NEWCOMERS;
+	size_t room = room_of_source(reader, source, true);
+	return room < most ? room : most;
 }
 
 /* Smooth weighted turns: every source that may have records gains its weight, the richest
@@ -35,7 +52,7 @@ static struct source *next_source(struct local_reader *reader)
 	int64_t total = 0;
 	for (size_t i = 0; i < reader->source_count; i++) {
 		struct source *source = &reader->sources[i];
-		if (!may_take_more(reader, source))
+		if (!room_of_source(reader, source, false))
 			continue;
 		if (!source->may_have || source->retry_ms) {
 			source->credit = 0;
@@ -85,6 +102,7 @@ static void collect(struct local_reader *reader)
 		reader->held--;
 		reader->held_bytes -= delivery->size;
 		delivery->source->held--;
+		reader->crowd.in_hand[delivery->place]--;
 		delivery->next = NULL;
 		*delivery->source->last_ended = delivery;
 		delivery->source->last_ended = &delivery->next;
@@ -127,6 +145,7 @@ static bool work(struct local_reader *reader, bool is_paused)
 	bool has_moved = false;
 	for (size_t i = 0; i < reader->source_count; i++) {
 		struct source *source = &reader->sources[i];
+		source->room = is_paused ? 0 : room_for_newcomers(reader, source);
 		if (!source->retry_ms &&
 			(source->quota || source->ended ||
 				(source->has_news && !is_paused) || !source->is_open))

@@ -23,6 +23,7 @@ struct local_delivery {
 	struct local_delivery *next, **link; /* `link` is NULL while not in hand */
 	struct source *source;
 	int64_t id, size;
+	unsigned place; /* of its app in the crowd */
 	struct stored stored;
 	enum delivery_end end;
 	int64_t due_ms;
@@ -34,6 +35,7 @@ struct source {
 	unsigned weight;
 	int64_t credit; /* of its turns, while several sources have records */
 	size_t quota;   /* records it may take now */
+	size_t room;    /* and beyond these, of apps that have nothing in hand */
 	size_t held;    /* of it, taken and not ended */
 	bool may_have;  /* something may be ready */
 	bool has_moved; /* its last work changed what a next round would find */
@@ -68,6 +70,7 @@ struct local_reader {
 	/* The thread's. */
 	struct member member;
 	size_t held, held_bytes; /* taken and not ended */
+	struct crowd crowd;      /* of these */
 	size_t source_count;
 	unsigned top_weight;    /* of all its sources */
 	struct source *blocked; /* its next record doesn't fit into window_bytes yet */

@@ -121,7 +121,10 @@ static bool admit(struct source *source, struct fault *fault)
 static bool exchange(struct source *source, struct haul *haul, struct fault *fault)
 {
 	struct local_reader *reader = source->reader;
-	struct claim_bounds bounds = { source->quota, 0, reader->held == 0 };
+	struct claim_bounds bounds = { .records = source->quota,
+		.newcomers = source->room,
+		.crowd = &reader->crowd,
+		.may_exceed = reader->held == 0 };
 	if (reader->held_bytes < reader->window_bytes)
 		bounds.bytes = reader->window_bytes - reader->held_bytes;
 	bool is_returned = false;
@@ -130,7 +133,7 @@ static bool exchange(struct source *source, struct haul *haul, struct fault *fau
 		       (!source->has_news || admit(source, fault)) &&
 		       group_promote(&source->group, clock_unix_ms(), &haul->has_promoted,
 			       fault) &&
-		       (!source->quota ||
+		       ((!bounds.records && !bounds.newcomers) ||
 			       group_claim(&source->group, &bounds, haul->claims,
 				       &haul->count, &haul->is_left, fault)) &&
 		       group_next_due(&source->group, &source->next_due_ms, fault);
@@ -207,6 +210,7 @@ static bool deliver(struct source *source, const struct claim *claim,
 	delivery->source = source;
 	delivery->id = claim->id;
 	delivery->size = claim->size;
+	delivery->place = claim->place;
 	bool is_gone = false;
 	if (read_record(source, delivery, &is_gone, fault)) {
 		if (delivery->stored.is_cut)
@@ -214,6 +218,7 @@ static bool deliver(struct source *source, const struct claim *claim,
 				"has lost bytes of its body");
 		reader->held++;
 		source->held++;
+		reader->crowd.in_hand[claim->place]++;
 		reader->held_bytes += claim->size;
 		**last = &delivery->parcel;
 		*last = &delivery->parcel.next;
