@@ -7,18 +7,24 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/loop.h"
 #include "lib/memory.h"
 
-struct outbox {
-	pthread_mutex_t lock; /* guards first, last */
+struct line {
 	struct parcel *first, **last;
-	int bell; /* eventfd that wakes the loop */
+};
+
+struct outbox {
+	pthread_mutex_t lock;     /* guards the lines */
+	struct line prompt, rest; /* the first goes first */
+	int bell;                 /* eventfd that wakes the loop */
 	struct watch *on_bell;
 };
 
-/* Parcels opened in one turn of the loop, so that sockets and timers have theirs. */
-#define PARCELS_A_TURN 256
+/* For so long parcels are opened in one turn of the loop; sockets, timers and what other
+ * threads have finished wait meanwhile. */
+#define TURN_US 1000
 
 static void ring(struct outbox *outbox)
 {
@@ -26,14 +32,20 @@ static void ring(struct outbox *outbox)
 	(void)!write(outbox->bell, &one, sizeof(one));
 }
 
+static void init_line(struct line *line)
+{
+	*line = (struct line){ .last = &line->first };
+}
+
 static struct parcel *take_first(struct outbox *outbox)
 {
 	pthread_mutex_lock(&outbox->lock);
-	struct parcel *parcel = outbox->first;
+	struct line *line = outbox->prompt.first ? &outbox->prompt : &outbox->rest;
+	struct parcel *parcel = line->first;
 	if (parcel) {
-		outbox->first = parcel->next;
-		if (!outbox->first)
-			outbox->last = &outbox->first;
+		line->first = parcel->next;
+		if (!line->first)
+			line->last = &line->first;
 	}
 	pthread_mutex_unlock(&outbox->lock);
 	return parcel;
@@ -46,20 +58,23 @@ static void open_parcels(void *with, unsigned what)
 	struct outbox *outbox = with;
 	uint64_t rings;
 	(void)!read(outbox->bell, &rings, sizeof(rings));
-	for (int count = 0; count < PARCELS_A_TURN; count++) {
-		struct parcel *parcel = take_first(outbox);
-		if (!parcel)
-			return;
+	int64_t until_us = clock_monotonic_us() + TURN_US;
+	struct parcel *parcel;
+	while ((parcel = take_first(outbox))) {
 		parcel->open(parcel);
+		if (clock_monotonic_us() >= until_us) {
+			ring(outbox);
+			return;
+		}
 	}
-	ring(outbox);
 }
 
 struct outbox *outbox_new(struct loop *loop)
 {
 	struct outbox *outbox = NEW(struct outbox);
 	pthread_mutex_init(&outbox->lock, NULL);
-	outbox->last = &outbox->first;
+	init_line(&outbox->prompt);
+	init_line(&outbox->rest);
 	outbox->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (outbox->bell < 0)
 		abort();
@@ -77,36 +92,52 @@ void outbox_free(struct outbox *outbox)
 	free(outbox);
 }
 
-void outbox_send(struct outbox *outbox, struct parcel *first)
+static void send(struct outbox *outbox, struct line *line, struct parcel *first)
 {
 	if (!first)
 		return;
 	pthread_mutex_lock(&outbox->lock);
-	bool was_empty = !outbox->first;
-	*outbox->last = first;
-	while (*outbox->last)
-		outbox->last = &(*outbox->last)->next;
+	bool was_empty = !outbox->prompt.first && !outbox->rest.first;
+	*line->last = first;
+	while (*line->last)
+		line->last = &(*line->last)->next;
 	pthread_mutex_unlock(&outbox->lock);
 	if (was_empty) /* else it was rung for those before */
 		ring(outbox);
+}
+
+void outbox_send(struct outbox *outbox, struct parcel *first)
+{
+	send(outbox, &outbox->rest, first);
+}
+
+void outbox_send_promptly(struct outbox *outbox, struct parcel *first)
+{
+	send(outbox, &outbox->prompt, first);
+}
+
+static void purge(struct line *line, const void *owner, struct parcel **purged)
+{
+	struct parcel **at = &line->first;
+	while (*at) {
+		struct parcel *parcel = *at;
+		if (parcel->owner == owner) {
+			*at = parcel->next;
+			parcel->next = *purged;
+			*purged = parcel;
+		} else {
+			at = &parcel->next;
+		}
+	}
+	line->last = at;
 }
 
 void outbox_purge(struct outbox *outbox, const void *owner)
 {
 	struct parcel *purged = NULL;
 	pthread_mutex_lock(&outbox->lock);
-	struct parcel **at = &outbox->first;
-	while (*at) {
-		struct parcel *parcel = *at;
-		if (parcel->owner == owner) {
-			*at = parcel->next;
-			parcel->next = purged;
-			purged = parcel;
-		} else {
-			at = &parcel->next;
-		}
-	}
-	outbox->last = at;
+	purge(&outbox->prompt, owner, &purged);
+	purge(&outbox->rest, owner, &purged);
 	pthread_mutex_unlock(&outbox->lock);
 	while (purged) {
 		struct parcel *next = purged->next;

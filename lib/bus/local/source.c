@@ -195,9 +195,15 @@ static bool read_record(struct source *source, struct local_delivery *delivery,
 	return is_read;
 }
 
+/* For the loop; newcomers, of apps that have nothing in hand while others have, go first.
+ */
+struct parcels {
+	struct parcel *prompt, **last_prompt, *first, **last;
+};
+
 /* What can't be read now is put off, or is settled if it is gone. */
 static bool deliver(struct source *source, const struct claim *claim,
-	struct parcel ***last, struct fault *fault)
+	struct parcels *parcels, struct fault *fault)
 {
 	struct local_reader *reader = source->reader;
 	struct local_delivery *delivery = NEW(struct local_delivery);
@@ -216,9 +222,12 @@ static bool deliver(struct source *source, const struct claim *claim,
 		if (delivery->stored.is_cut)
 			local_note_loss(reader->bus, source->topic, claim->id,
 				"has lost bytes of its body");
+		bool is_newcomer = reader->held && !reader->crowd.in_hand[claim->place];
+		struct parcel ***last = is_newcomer ? &parcels->last_prompt
+						    : &parcels->last;
+		reader->crowd.in_hand[claim->place]++;
 		reader->held++;
 		source->held++;
-		reader->crowd.in_hand[claim->place]++;
 		reader->held_bytes += claim->size;
 		**last = &delivery->parcel;
 		*last = &delivery->parcel.next;
@@ -240,14 +249,17 @@ static bool deliver_all(
 	struct source *source, const struct haul *haul, struct fault *fault)
 {
 	bool is_good = true;
-	struct parcel *first = NULL, **last = &first;
+	struct parcels parcels = { 0 };
+	parcels.last_prompt = &parcels.prompt;
+	parcels.last = &parcels.first;
 	if (haul->count == 0)
 		return true;
 	database_run(&source->records, NULL, "BEGIN", "");
 	for (size_t i = 0; i < haul->count; i++)
-		is_good &= deliver(source, &haul->claims[i], &last, fault);
+		is_good &= deliver(source, &haul->claims[i], &parcels, fault);
 	database_run(&source->records, NULL, "COMMIT", "");
-	outbox_send(source->reader->bus->outbox, first);
+	outbox_send_promptly(source->reader->bus->outbox, parcels.prompt);
+	outbox_send(source->reader->bus->outbox, parcels.first);
 	return is_good;
 }
 
