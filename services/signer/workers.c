@@ -71,10 +71,16 @@ static void work_off(struct workers *workers, struct work *(*next)(struct worker
 		workers->calls.run(workers->with, work);
 		pthread_mutex_lock(&workers->lock);
 		turns_end(workers->waiting, &work->turn);
+		bool is_first = !workers->done;
 		work->turn.next = NULL;
 		*workers->last_done = &work->turn;
 		workers->last_done = &work->turn.next;
+		if (!is_first)
+			continue;
+		/* Who is woken goes before us, and must not find the lock taken. */
+		pthread_mutex_unlock(&workers->lock);
 		ring(workers);
+		pthread_mutex_lock(&workers->lock);
 	}
 	pthread_mutex_unlock(&workers->lock);
 }

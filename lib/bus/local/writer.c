@@ -40,10 +40,10 @@ struct local_writer {
 	struct parcel *first, **last;
 	int64_t commit_us; /* when the queue's patience ends (monotonic) */
 	struct gather gather;
-	bool goes_on;       /* its newest record does */
-	bool is_hurried;    /* the queue has one that need not wait for others */
-	int64_t hurry_us;   /* when there may be another such */
-	uint64_t last_apps; /* whose they were: publication.app */
+	bool goes_on;          /* its newest record does */
+	uint64_t hurried_apps; /* of the queue, that need not wait for others */
+	int64_t hurry_us;      /* when there may be another such */
+	uint64_t last_apps;    /* whose they were: publication.app */
 	bool is_closing;
 	/* The thread's. */
 	bool is_open;
@@ -74,22 +74,31 @@ static void writer_close(struct local_writer *writer)
 	writer->is_open = false;
 }
 
-static struct parcel *take_batch(struct local_writer *writer)
+/* Only those of apps that are hurried, if there are any: without the syncs of others'
+ * bodies. All of such an app, which keeps their order. */
+static struct parcel *take_batch(struct local_writer *writer, bool *ret_is_hurried)
 {
 	pthread_mutex_lock(&writer->bus->lock);
-	struct parcel *batch = writer->first, **end = &batch;
+	uint64_t apps = writer->is_closing ? 0 : writer->hurried_apps;
+	struct parcel *batch = NULL, **end = &batch, **at = &writer->first;
 	size_t count = 0, bytes = 0;
-	while (*end && count < COMMIT_RECORDS && bytes < COMMIT_BYTES) {
-		bytes += publication_of(*end)->value.size +
-			 publication_of(*end)->body.size;
+	while (*at && count < COMMIT_RECORDS && bytes < COMMIT_BYTES) {
+		const struct publication *publication = publication_of(*at);
+		if (apps && !(publication->app & apps)) {
+			at = &(*at)->next;
+			continue;
+		}
+		bytes += publication->value.size + publication->body.size;
 		count++;
-		end = &(*end)->next;
+		*end = *at;
+		end = &(*at)->next;
+		*at = *end;
 	}
-	writer->first = *end;
-	writer->is_hurried = false;
-	if (!writer->first)
-		writer->last = &writer->first;
+	if (!*at)
+		writer->last = at;
 	*end = NULL;
+	writer->hurried_apps = 0;
+	*ret_is_hurried = apps != 0;
 	pthread_mutex_unlock(&writer->bus->lock);
 	return batch;
 }
@@ -170,7 +179,7 @@ static bool show_batch(struct local_writer *writer, struct fault *fault)
 	return database_sync(&writer->records, fault);
 }
 
-static void remember(struct local_writer *writer, struct parcel *batch)
+static void remember(struct local_writer *writer, struct parcel *batch, bool is_hurried)
 {
 	size_t count = 0;
 	uint64_t apps = 0;
@@ -179,8 +188,9 @@ static void remember(struct local_writer *writer, struct parcel *batch)
 		count++;
 	}
 	pthread_mutex_lock(&writer->bus->lock);
-	gather_sent(&writer->gather, count, clock_monotonic_us());
-	writer->last_apps = apps;
+	if (!is_hurried)
+		gather_sent(&writer->gather, count, clock_monotonic_us());
+	writer->last_apps = is_hurried ? writer->last_apps | apps : apps;
 	pthread_mutex_unlock(&writer->bus->lock);
 }
 
@@ -190,7 +200,8 @@ static void commit_queue(struct local_writer *writer)
 	struct fault fault = { 0 };
 	bool is_good = (writer->is_open || writer_open(writer, &fault)) &&
 		       database_begin(&writer->records, &fault);
-	struct parcel *batch = take_batch(writer);
+	bool is_hurried;
+	struct parcel *batch = take_batch(writer, &is_hurried);
 	is_good = is_good && write_batch(writer, batch, &fault) &&
 		  show_batch(writer, &fault);
 	for (struct parcel *parcel = batch; parcel && !is_good; parcel = parcel->next)
@@ -198,7 +209,7 @@ static void commit_queue(struct local_writer *writer)
 	if (is_good)
 		keeper_look(writer->bus, writer->topic, &writer->records);
 	trouble_report(writer->bus, &writer->trouble, is_good ? NULL : &fault);
-	remember(writer, batch);
+	remember(writer, batch, is_hurried);
 	outbox_send(writer->bus->outbox, batch);
 	if (!is_good)
 		writer_close(writer);
@@ -227,7 +238,7 @@ static void probe(struct local_writer *writer)
 static int64_t due_us(const struct local_writer *writer)
 {
 	int64_t gathered_us = gather_until(&writer->gather, writer->goes_on);
-	if (writer->is_hurried)
+	if (writer->hurried_apps)
 		return 0;
 	return gathered_us > writer->commit_us ? gathered_us : writer->commit_us;
 }
@@ -307,7 +318,7 @@ static bool enqueue(
 		writer->commit_us = now_us + GATHER_PATIENCE_US;
 	/* Due now or not: at the end of a commit under way the next would be put off. */
 	if (may_hurry) {
-		writer->is_hurried = true;
+		writer->hurried_apps |= publication->app;
 		writer->hurry_us = now_us + HURRY_US;
 	}
 	return is_first || due_us(writer) < was_due_us;
