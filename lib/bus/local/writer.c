@@ -21,7 +21,8 @@
 #define PROBE_MS 1000
 /* So often one of an app that the last commit had nothing of need not wait for those of
  * the others. Each costs a commit. */
-#define HURRY_US 20000
+#define HURRY_US   20000
+#define CROWD_APPS 8
 /* Smaller bodies stay in their record. */
 #define BODY_MIN_BYTES 4096
 /* A publisher's first bodies go with their records: one as short-lived as posternctl
@@ -75,11 +76,13 @@ static void writer_close(struct local_writer *writer)
 }
 
 /* Only those of apps that are hurried, if there are any: without the syncs of others'
- * bodies. All of such an app, which keeps their order. */
+ * bodies. All of such an app, which keeps their order. Where many apps write, each is
+ * hurried at times, and a commit for one of them would only be one more. */
 static struct parcel *take_batch(struct local_writer *writer, bool *ret_is_hurried)
 {
 	pthread_mutex_lock(&writer->bus->lock);
-	uint64_t apps = writer->is_closing ? 0 : writer->hurried_apps;
+	bool is_crowded = __builtin_popcountll(writer->last_apps) > CROWD_APPS;
+	uint64_t apps = writer->is_closing || is_crowded ? 0 : writer->hurried_apps;
 	struct parcel *batch = NULL, **end = &batch, **at = &writer->first;
 	size_t count = 0, bytes = 0;
 	while (*at && count < COMMIT_RECORDS && bytes < COMMIT_BYTES) {
