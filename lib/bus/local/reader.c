@@ -9,7 +9,7 @@
 #include "lib/memory.h"
 #include "lib/thread.h"
 
-/* How long a settlement waits to be noted with others. */
+/* How long the end of a delivery waits to be noted with others'. */
 #define NOTE_US 25000
 
 /* That part of the window the other sources leave to the weightiest, and that much there
@@ -268,8 +268,15 @@ struct bus_reader *local_subscribe(struct bus *base, const struct bus_subscripti
 	return &reader->base;
 }
 
-/* One transaction for many settlements: nobody waits for them, unless half of the window
- * does. */
+/* Others could take it at once, or soon. */
+static bool is_wanted(const struct local_delivery *delivery)
+{
+	return delivery->end != DELIVERY_SETTLED &&
+	       delivery->due_ms <= clock_unix_ms() + NOTE_US / 1000;
+}
+
+/* One transaction for many that are settled or put off: nobody waits for them, unless
+ * half of the window does. */
 void reader_end(struct local_delivery *delivery)
 {
 	struct local_reader *reader = delivery->source->reader;
@@ -281,7 +288,7 @@ void reader_end(struct local_delivery *delivery)
 	if (is_first)
 		reader->note_us = clock_monotonic_us() + NOTE_US;
 	/* The broken rule would rarely show if its settlements waited. */
-	bool is_urgent = delivery->end != DELIVERY_SETTLED || IS_BROKEN("settle_early") ||
+	bool is_urgent = is_wanted(delivery) || IS_BROKEN("settle_early") ||
 			 ++reader->ended_count * 2 >= reader->window;
 	if (is_urgent)
 		reader->note_us = 0;
