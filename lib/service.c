@@ -15,6 +15,7 @@
 #include "lib/probe.h"
 #include "lib/registry/registry.h"
 #include "lib/service_options.h"
+#include "lib/thread.h"
 #include "lib/topics.h"
 #include "lib/version.h"
 
@@ -298,6 +299,7 @@ int service_main(int argc, char **argv, const struct service *service)
 	struct life life = { .service = service };
 	struct process *process = &life.process;
 	memory_keep();
+	thread_answer();
 	process->name = service->name;
 	process->arena = arena_new();
 	process->log.fields = life.fields;

@@ -11,8 +11,18 @@
 void thread_start(
 	pthread_t *ret_thread, const char *name, void *(*body)(void *), void *with);
 
-/* Says of the calling thread, and of what it starts from now on, that it computes: the
- * threads that hand mail on go before it. */
+/* Each says something to the kernel of the calling thread, and of what it starts from now
+ * on; the threads that are waited for go before those that compute. */
+
+/* Others wait for it, and it runs for short whiles: when it wakes it goes before a thread
+ * that has asked for longer ones, instead of waiting for the end of that one's slice
+ * (Linux 6.12 and later). Undoes thread_compute_some(). */
+void thread_answer(void);
+
+/* It computes, for a while. */
+void thread_compute_some(void);
+
+/* It computes, for good. */
 void thread_compute(void);
 
 #endif

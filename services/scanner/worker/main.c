@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/memory.h"
+#include "lib/thread.h"
 #include "services/scanner/worker/detector.h"
 #include "services/scanner/worker/inspect.h"
 
@@ -25,5 +26,6 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	memory_keep();
+	thread_compute_some();
 	return zygote_run(CONTROL_FD, &inspection_duty);
 }

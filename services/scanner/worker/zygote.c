@@ -90,7 +90,9 @@ static pid_t fork_worker(
 		return pid;
 	close(zygote->control);
 	close(zygote->deaths);
-	if (!is_prompt)
+	if (is_prompt)
+		thread_answer();
+	else
 		thread_compute();
 	fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) & ~O_NONBLOCK);
 	worker_run(&(struct worker){ .socket = socket,
