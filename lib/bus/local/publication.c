@@ -82,7 +82,7 @@ static void copy_record(struct publication *publication, const struct bus_record
 	publication->due_ms = record->due_ms;
 	publication->goes_on = record->of != NULL;
 	publication->key = put(&at, record->key);
-	publication->app = UINT64_C(1) << (table_hash(local_app_of(record->key)) & 63);
+	publication->app = table_hash(local_app_of(record->key));
 	publication->value = put(&at, record->value);
 	publication->body = record->body;
 	if (!publication->file)

@@ -13,7 +13,7 @@ struct publication {
 	bus_published *published;
 	void *with;
 	struct slice key, value, body;
-	uint64_t app; /* one bit, by the hash of its app */
+	uint64_t app; /* hash of its app */
 	int64_t due_ms;
 	bool goes_on; /* it comes of a delivery */
 	char *bytes;  /* key, value and, unless it lies in `file`, body */

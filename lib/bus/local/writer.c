@@ -3,33 +3,27 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/bus/gather.h"
-#include "lib/bus/local/bodies.h"
 #include "lib/bus/local/keeper.h"
-#include "lib/bus/local/publication.h"
+#include "lib/bus/local/queue.h"
 #include "lib/chaos.h"
 #include "lib/clock.h"
 #include "lib/memory.h"
 #include "lib/thread.h"
 
-/* What goes into one commit at most: everything that came while the last one's fsync ran,
- * within bounds that keep the write lock short. */
-#define COMMIT_RECORDS 1000
-#define COMMIT_BYTES   ((size_t)16 << 20)
 /* In trouble, the store is probed this often, so that health returns without publishers.
  */
 #define PROBE_MS 1000
-/* So often one of an app that the last commit had nothing of need not wait for those of
- * the others. Each costs a commit. */
-#define HURRY_US   20000
-#define CROWD_APPS 8
+/* So often a record may go ahead of other apps'. Each costs a commit. */
+#define HURRY_US 20000
 /* Smaller bodies stay in their record. */
 #define BODY_MIN_BYTES 4096
 /* A publisher's first bodies go with their records: one as short-lived as posternctl
  * should not leave a file for each of its messages. */
 #define LARGE_INLINE 16
 
-/* Publishes to one topic, on a thread of its own. */
+/* Publishes to one topic, on a thread of its own. While it has others' records in hand
+ * (bodies to sync, a sync under way, more to gather) a second one, `prompt`, commits what
+ * comes of an app that has none. */
 struct local_writer {
 	struct local_writer *next;
 	struct local_bus *bus;
@@ -38,13 +32,9 @@ struct local_writer {
 	pthread_t thread;
 	pthread_cond_t wake;
 	/* Guarded by the bus's lock. */
-	struct parcel *first, **last;
-	int64_t commit_us; /* when the queue's patience ends (monotonic) */
-	struct gather gather;
-	bool goes_on;          /* its newest record does */
-	uint64_t hurried_apps; /* of the queue, that need not wait for others */
-	int64_t hurry_us;      /* when there may be another such */
-	uint64_t last_apps;    /* whose they were: publication.app */
+	struct queue queue;
+	struct local_writer *prompt; /* NULL until it is wanted */
+	int64_t hurry_us;            /* when it may be given another app's */
 	bool is_closing;
 	/* The thread's. */
 	bool is_open;
@@ -75,37 +65,6 @@ static void writer_close(struct local_writer *writer)
 	writer->is_open = false;
 }
 
-/* Only those of apps that are hurried, if there are any: without the syncs of others'
- * bodies. All of such an app, which keeps their order. Where many apps write, each is
- * hurried at times, and a commit for one of them would only be one more. */
-static struct parcel *take_batch(struct local_writer *writer, bool *ret_is_hurried)
-{
-	pthread_mutex_lock(&writer->bus->lock);
-	bool is_crowded = __builtin_popcountll(writer->last_apps) > CROWD_APPS;
-	uint64_t apps = writer->is_closing || is_crowded ? 0 : writer->hurried_apps;
-	struct parcel *batch = NULL, **end = &batch, **at = &writer->first;
-	size_t count = 0, bytes = 0;
-	while (*at && count < COMMIT_RECORDS && bytes < COMMIT_BYTES) {
-		const struct publication *publication = publication_of(*at);
-		if (apps && !(publication->app & apps)) {
-			at = &(*at)->next;
-			continue;
-		}
-		bytes += publication->value.size + publication->body.size;
-		count++;
-		*end = *at;
-		end = &(*at)->next;
-		*at = *end;
-	}
-	if (!*at)
-		writer->last = at;
-	*end = NULL;
-	writer->hurried_apps = 0;
-	*ret_is_hurried = apps != 0;
-	pthread_mutex_unlock(&writer->bus->lock);
-	return batch;
-}
-
 /* The body where it is to lie: where it does already, in the writer's file, or else with
  * the rest of its record. */
 static bool place_body(
@@ -123,7 +82,8 @@ static bool place_body(
 	return true;
 }
 
-/* Before the records that refer to them. */
+/* Before the records that refer to them, and without the lock of the records: others
+ * commit meanwhile. */
 static bool write_bodies(
 	struct local_writer *writer, struct parcel *batch, struct fault *fault)
 {
@@ -156,7 +116,10 @@ static bool insert(struct local_writer *writer, const struct publication *public
 static bool write_batch(
 	struct local_writer *writer, struct parcel *batch, struct fault *fault)
 {
-	bool is_good = write_bodies(writer, batch, fault);
+	bool is_good = write_bodies(writer, batch, fault) &&
+		       database_begin(&writer->records, fault);
+	if (!is_good)
+		return false;
 	for (struct parcel *parcel = batch; parcel && is_good; parcel = parcel->next)
 		is_good = insert(writer, publication_of(parcel), fault);
 	if (!is_good) {
@@ -182,29 +145,31 @@ static bool show_batch(struct local_writer *writer, struct fault *fault)
 	return database_sync(&writer->records, fault);
 }
 
-static void remember(struct local_writer *writer, struct parcel *batch, bool is_hurried)
+/* What comes from here on waits for the next commit. */
+static struct parcel *take_batch(struct local_writer *writer)
 {
-	size_t count = 0;
-	uint64_t apps = 0;
-	for (struct parcel *parcel = batch; parcel; parcel = parcel->next) {
-		apps |= publication_of(parcel)->app;
-		count++;
-	}
 	pthread_mutex_lock(&writer->bus->lock);
-	if (!is_hurried)
-		gather_sent(&writer->gather, count, clock_monotonic_us());
-	writer->last_apps = is_hurried ? writer->last_apps | apps : apps;
+	struct parcel *batch = queue_take(&writer->queue);
 	pthread_mutex_unlock(&writer->bus->lock);
+	return batch;
 }
 
-/* The lock first, then the batch: what comes while we wait for the lock goes along. */
+static void batch_done(struct local_writer *writer, struct parcel *batch)
+{
+	size_t count = 0;
+	for (struct parcel *parcel = batch; parcel; parcel = parcel->next)
+		count++;
+	pthread_mutex_lock(&writer->bus->lock);
+	queue_done(&writer->queue, count);
+	pthread_mutex_unlock(&writer->bus->lock);
+	outbox_send(writer->bus->outbox, batch);
+}
+
 static void commit_queue(struct local_writer *writer)
 {
 	struct fault fault = { 0 };
-	bool is_good = (writer->is_open || writer_open(writer, &fault)) &&
-		       database_begin(&writer->records, &fault);
-	bool is_hurried;
-	struct parcel *batch = take_batch(writer, &is_hurried);
+	bool is_good = writer->is_open || writer_open(writer, &fault);
+	struct parcel *batch = take_batch(writer);
 	is_good = is_good && write_batch(writer, batch, &fault) &&
 		  show_batch(writer, &fault);
 	for (struct parcel *parcel = batch; parcel && !is_good; parcel = parcel->next)
@@ -212,8 +177,7 @@ static void commit_queue(struct local_writer *writer)
 	if (is_good)
 		keeper_look(writer->bus, writer->topic, &writer->records);
 	trouble_report(writer->bus, &writer->trouble, is_good ? NULL : &fault);
-	remember(writer, batch, is_hurried);
-	outbox_send(writer->bus->outbox, batch);
+	batch_done(writer, batch);
 	if (!is_good)
 		writer_close(writer);
 }
@@ -237,25 +201,17 @@ static void probe(struct local_writer *writer)
 		writer_close(writer);
 }
 
-/* When the queue is to be committed. */
-static int64_t due_us(const struct local_writer *writer)
-{
-	int64_t gathered_us = gather_until(&writer->gather, writer->goes_on);
-	if (writer->hurried_apps)
-		return 0;
-	return gathered_us > writer->commit_us ? gathered_us : writer->commit_us;
-}
-
 /* The lock is held, and let go of meanwhile. */
 static void wait_for_work(struct local_writer *writer)
 {
 	struct local_bus *bus = writer->bus;
-	if (!writer->first)
+	const struct queue *queue = &writer->queue;
+	if (!queue->first)
 		local_wait(bus, &writer->wake,
 			writer->trouble.is_on ? clock_unix_ms() + PROBE_MS : 0);
-	while (writer->first && !writer->is_closing &&
-		due_us(writer) > clock_monotonic_us())
-		local_wait_us(bus, &writer->wake, due_us(writer));
+	while (queue->first && !writer->is_closing &&
+		queue_due_us(queue) > clock_monotonic_us())
+		local_wait_us(bus, &writer->wake, queue_due_us(queue));
 }
 
 static void *write_on(void *with)
@@ -265,7 +221,7 @@ static void *write_on(void *with)
 	pthread_mutex_lock(&bus->lock);
 	while (!writer->is_closing) {
 		wait_for_work(writer);
-		bool has_work = writer->first != NULL;
+		bool has_work = writer->queue.first != NULL;
 		bool is_closing = writer->is_closing,
 		     is_in_trouble = writer->trouble.is_on;
 		pthread_mutex_unlock(&bus->lock);
@@ -282,49 +238,60 @@ static void *write_on(void *with)
 	return NULL;
 }
 
+static struct local_writer *writer_new(
+	struct local_bus *bus, const char *topic, const char *name)
+{
+	struct local_writer *writer = NEW(struct local_writer);
+	*writer = (struct local_writer){ .bus = bus,
+		.topic = memory_string(slice_of(topic)),
+		.bell.fd = -1,
+		.is_compacted = local_is_compacted(bus, topic) };
+	queue_init(&writer->queue);
+	pthread_cond_init(&writer->wake, NULL);
+	trouble_join(bus, &writer->trouble);
+	thread_start(&writer->thread, name, write_on, writer);
+	return writer;
+}
+
 static struct local_writer *find_writer(struct local_bus *bus, const char *topic)
 {
 	for (struct local_writer *writer = bus->writers; writer; writer = writer->next)
 		if (strcmp(writer->topic, topic) == 0)
 			return writer;
-	struct local_writer *writer = NEW(struct local_writer);
-	*writer = (struct local_writer){ .next = bus->writers,
-		.bus = bus,
-		.topic = memory_string(slice_of(topic)),
-		.bell.fd = -1,
-		.is_compacted = local_is_compacted(bus, topic) };
-	writer->last = &writer->first;
-	gather_init(&writer->gather);
-	pthread_cond_init(&writer->wake, NULL);
-	trouble_join(bus, &writer->trouble);
+	struct local_writer *writer = writer_new(bus, topic, "bus write");
+	writer->next = bus->writers;
 	bus->writers = writer;
 	keeper_add(bus, topic);
-	thread_start(&writer->thread, "bus write", write_on, writer);
 	return writer;
 }
 
-/* True if the thread must look at its queue: there was none, or it is due sooner now. */
-static bool enqueue(
-	struct local_writer *writer, struct publication *publication, bool can_wait)
+/* An app's records keep their order, and those of a compacted topic too. */
+static bool goes_ahead(struct local_writer *writer, uint64_t app, bool can_wait)
 {
 	int64_t now_us = clock_monotonic_us();
-	bool is_first = !writer->first;
-	writer->goes_on = publication->goes_on;
-	int64_t was_due_us = due_us(writer);
-	bool may_hurry = !can_wait && !(writer->last_apps & publication->app) &&
-			 writer->hurry_us <= now_us;
-	*writer->last = &publication->parcel;
-	writer->last = &publication->parcel.next;
-	if (!can_wait)
-		writer->commit_us = 0;
-	else if (is_first)
-		writer->commit_us = now_us + GATHER_PATIENCE_US;
-	/* Due now or not: at the end of a commit under way the next would be put off. */
-	if (may_hurry) {
-		writer->hurried_apps |= publication->app;
+	pthread_mutex_lock(&writer->bus->lock);
+	const struct queue *ahead = writer->prompt ? &writer->prompt->queue : NULL;
+	bool goes = ahead && queue_holds(ahead, app);
+	if (!goes && !can_wait && !writer->is_compacted && writer->hurry_us <= now_us &&
+		!queue_is_free(&writer->queue) && !queue_knows(&writer->queue, app) &&
+		(!ahead || ahead->waiting.count < FEW_APPS)) {
+		goes = true;
 		writer->hurry_us = now_us + HURRY_US;
 	}
-	return is_first || due_us(writer) < was_due_us;
+	pthread_mutex_unlock(&writer->bus->lock);
+	return goes;
+}
+
+static struct local_writer *prompt_of(struct local_writer *writer)
+{
+	if (writer->prompt)
+		return writer->prompt;
+	struct local_writer *prompt = writer_new(
+		writer->bus, writer->topic, "bus write now");
+	pthread_mutex_lock(&writer->bus->lock);
+	writer->prompt = prompt;
+	pthread_mutex_unlock(&writer->bus->lock);
+	return prompt;
 }
 
 void local_publish(struct bus *base, const struct bus_record *record,
@@ -337,10 +304,31 @@ void local_publish(struct bus *base, const struct bus_record *record,
 		return;
 	}
 	struct local_writer *writer = find_writer(bus, record->topic);
+	if (goes_ahead(writer, publication->app, record->can_wait))
+		writer = prompt_of(writer);
 	pthread_mutex_lock(&bus->lock);
-	if (enqueue(writer, publication, record->can_wait))
+	if (queue_add(&writer->queue, publication, record->can_wait))
 		pthread_cond_signal(&writer->wake);
 	pthread_mutex_unlock(&bus->lock);
+}
+
+static void writer_end(struct local_writer *writer)
+{
+	struct local_bus *bus = writer->bus;
+	pthread_mutex_lock(&bus->lock);
+	writer->is_closing = true;
+	pthread_cond_signal(&writer->wake);
+	pthread_mutex_unlock(&bus->lock);
+	pthread_join(writer->thread, NULL);
+	for (struct parcel *parcel = writer->queue.first; parcel;) {
+		struct parcel *next = parcel->next;
+		publication_discard(parcel);
+		parcel = next;
+	}
+	trouble_leave(bus, &writer->trouble);
+	pthread_cond_destroy(&writer->wake);
+	free(writer->topic);
+	free(writer);
 }
 
 void local_writers_close(struct local_bus *bus)
@@ -348,19 +336,8 @@ void local_writers_close(struct local_bus *bus)
 	while (bus->writers) {
 		struct local_writer *writer = bus->writers;
 		bus->writers = writer->next;
-		pthread_mutex_lock(&bus->lock);
-		writer->is_closing = true;
-		pthread_cond_signal(&writer->wake);
-		pthread_mutex_unlock(&bus->lock);
-		pthread_join(writer->thread, NULL);
-		for (struct parcel *parcel = writer->first; parcel;) {
-			struct parcel *next = parcel->next;
-			publication_discard(parcel);
-			parcel = next;
-		}
-		trouble_leave(bus, &writer->trouble);
-		pthread_cond_destroy(&writer->wake);
-		free(writer->topic);
-		free(writer);
+		if (writer->prompt)
+			writer_end(writer->prompt);
+		writer_end(writer);
 	}
 }
