@@ -11,6 +11,7 @@
 
 #include "lib/clock.h"
 #include "lib/memory.h"
+#include "lib/thread.h"
 #include "tests/bench/load/load.h"
 
 static const struct option options[] = {
@@ -132,5 +133,6 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	thread_answer();
 	return load_run(&plan);
 }

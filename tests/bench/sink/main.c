@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "lib/loop.h"
+#include "lib/thread.h"
 #include "tests/bench/sink/sink.h"
 
 static const char usage[] =
@@ -83,6 +84,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	thread_answer();
 	struct loop *loop = loop_new();
 	struct sink *sink = sink_open(&plan, loop);
 	if (!sink)
