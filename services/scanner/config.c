@@ -55,7 +55,8 @@ const struct setting scanner_settings[] = {
 		.min = 100,
 		.max = 600000,
 		.help = "Time for a message of up to 1 MiB, a tenth more for each "
-			"further; then its worker is killed." },
+			"further; then its worker is killed. If it hardly got a "
+			"processor, the message is tried again later." },
 	{ .name = "POSTERN_SCANNER_LOAD_TIMEOUT",
 		.type = SETTING_DURATION,
 		.offset = AT(load_timeout_ms),

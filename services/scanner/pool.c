@@ -101,13 +101,17 @@ static void on_lost(void *with, struct order *order, enum loss loss, const char 
 	metric_add(pool->losses[loss], 1);
 	log_warning(order->log, "inspection failed", FIELD("why", why),
 		NUMBER("before", order->losses));
-	if (loss == LOSS_OURS || ++order->losses < TRIES) {
+	bool is_blamed = loss != LOSS_OURS && loss != LOSS_STARVED;
+	if (loss == LOSS_OURS || (is_blamed && ++order->losses < TRIES)) {
 		turns_end(pool->turns, &order->turn);
 		push(pool, order);
 		return;
 	}
 	struct fault fault = { 0 };
-	fault_permanent(&fault, "inspection failed twice: %s", why);
+	if (loss == LOSS_STARVED)
+		fault_temporary(&fault, "%s", why);
+	else
+		fault_permanent(&fault, "inspection failed twice: %s", why);
 	end(pool, order, NULL, &fault);
 }
 
@@ -238,6 +242,7 @@ static void open_metrics(struct pool *pool)
 		[LOSS_CRASH] = "cause=\"crash\"",
 		[LOSS_RUBBISH] = "cause=\"rubbish\"",
 		[LOSS_FAULT] = "cause=\"fault\"",
+		[LOSS_STARVED] = "cause=\"starved\"",
 		[LOSS_OURS] = "cause=\"restart\"",
 	};
 	for (size_t i = 0; i <= LOSS_OURS; i++)

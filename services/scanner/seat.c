@@ -10,9 +10,11 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/mail.h"
 #include "services/scanner/inspection.h"
 #include "services/scanner/pool.h"
+#include "services/scanner/waited.h"
 #include "services/scanner/wire.h"
 
 #define START_MS    30000
@@ -96,6 +98,23 @@ static void lose(struct seat *seat, enum loss loss, const char *why)
 	seat->calls->changed(seat->with);
 }
 
+/* Three quarters of its time its worker was ready to run, and others ran. */
+static bool is_starved(const struct seat *seat)
+{
+	int64_t waited_ms = waited_for_processor_ms(seat->pidfd) - seat->waited_ms;
+	return waited_ms * 4 > (clock_monotonic_ms() - seat->given_ms) * 3;
+}
+
+/* It ran out of time: by the message's fault or the machine's. */
+static void lose_late(struct seat *seat)
+{
+	if (seat->state == SEAT_BUSY && is_starved(seat))
+		lose(seat, LOSS_STARVED,
+			"the worker hardly got a processor: the machine is overloaded");
+	else
+		lose(seat, LOSS_TIMEOUT, "it took longer than it may");
+}
+
 void seat_lose(struct seat *seat)
 {
 	lose(seat, LOSS_OURS, "the worker program has ended");
@@ -107,7 +126,7 @@ static void on_clock(void *with)
 	if (seat->state == SEAT_WAITING && seat->pidfd < 0)
 		generation_abort(seat->generation, seat);
 	if (seat->state != SEAT_RESTING) {
-		lose(seat, LOSS_TIMEOUT, "it took longer than it may");
+		lose_late(seat);
 		return;
 	}
 	seat->state = SEAT_EMPTY;
@@ -135,6 +154,10 @@ static void take_answer(struct seat *seat, struct slice packet)
 	}
 	if (*inspection->fault) {
 		lose(seat, LOSS_FAULT, inspection->fault);
+		return;
+	}
+	if (inspection->is_late && is_starved(seat)) {
+		lose_late(seat);
 		return;
 	}
 	timer_stop(seat->clock);
@@ -253,6 +276,8 @@ bool seat_give(struct seat *seat, struct order *order, struct fault *fault)
 		close(file);
 	seat->order = order;
 	seat->state = SEAT_BUSY;
+	seat->given_ms = clock_monotonic_ms();
+	seat->waited_ms = waited_for_processor_ms(seat->pidfd);
 	if (sent)
 		timer_start(seat->clock, time_ms);
 	else

@@ -19,6 +19,7 @@ enum loss {
 		       */
 	LOSS_RUBBISH, /* killed: its answer made no sense */
 	LOSS_FAULT,   /* it says itself that it could not inspect the message */
+	LOSS_STARVED, /* killed: it could not be done in time, for want of a processor */
 	LOSS_OURS,    /* its whole generation died, or it never got the message */
 };
 
@@ -50,6 +51,8 @@ struct seat {
 	struct watch *on_packet;
 	struct timer *clock;
 	struct order *order; /* while busy */
+	int64_t given_ms;    /* when it was given it (monotonic) */
+	int64_t waited_ms;   /* what its worker had waited for processors by then */
 	unsigned losses;     /* in a row */
 };
 

@@ -88,7 +88,7 @@ static void inspector_inspect(void *self, struct arena *arena,
 	struct malware_case given = { content, &message, request->time_ms };
 	struct fault fault = { 0 };
 	bool good = (!inspector->malware || malware_scan(inspector->malware, &given,
-						    report, &result->files, &fault)) &&
+						    report, result, &fault)) &&
 		    (!inspector->matcher ||
 			    find_values(inspector, &message, report, result, &fault));
 	if (!good)
