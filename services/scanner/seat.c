@@ -14,7 +14,6 @@
 #include "lib/mail.h"
 #include "services/scanner/inspection.h"
 #include "services/scanner/pool.h"
-#include "services/scanner/waited.h"
 #include "services/scanner/wire.h"
 
 #define START_MS    30000
@@ -98,11 +97,11 @@ static void lose(struct seat *seat, enum loss loss, const char *why)
 	seat->calls->changed(seat->with);
 }
 
-/* Three quarters of its time its worker was ready to run, and others ran. */
 static bool is_starved(const struct seat *seat)
 {
-	int64_t waited_ms = waited_for_processor_ms(seat->pidfd) - seat->waited_ms;
-	return waited_ms * 4 > (clock_monotonic_ms() - seat->given_ms) * 3;
+	struct processor_use use = processor_use_of(seat->pidfd);
+	return processor_use_is_starved(
+		&seat->use, &use, clock_monotonic_ms() - seat->given_ms);
 }
 
 /* It ran out of time: by the message's fault or the machine's. */
@@ -277,7 +276,7 @@ bool seat_give(struct seat *seat, struct order *order, struct fault *fault)
 	seat->order = order;
 	seat->state = SEAT_BUSY;
 	seat->given_ms = clock_monotonic_ms();
-	seat->waited_ms = waited_for_processor_ms(seat->pidfd);
+	seat->use = processor_use_of(seat->pidfd);
 	if (sent)
 		timer_start(seat->clock, time_ms);
 	else

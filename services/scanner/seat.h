@@ -8,6 +8,7 @@
 
 #include "lib/loop.h"
 #include "services/scanner/generation.h"
+#include "services/scanner/processor_use.h"
 
 struct order;
 struct seat;
@@ -50,10 +51,10 @@ struct seat {
 	int socket, pidfd;
 	struct watch *on_packet;
 	struct timer *clock;
-	struct order *order; /* while busy */
-	int64_t given_ms;    /* when it was given it (monotonic) */
-	int64_t waited_ms;   /* what its worker had waited for processors by then */
-	unsigned losses;     /* in a row */
+	struct order *order;      /* while busy */
+	int64_t given_ms;         /* when it was given it (monotonic) */
+	struct processor_use use; /* its worker's by then */
+	unsigned losses;          /* in a row */
 };
 
 void seat_init(struct seat *seat, struct loop *loop, const struct seat_calls *calls,
