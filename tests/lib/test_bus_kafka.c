@@ -614,6 +614,45 @@ START_TEST(what_can_be_moved_nowhere_is_kept)
 }
 END_TEST
 
+static void come_and_go(struct rig *child, int fd, void *with)
+{
+	struct takes takes = { 0 };
+	child_say(fd, "here");
+	takes_subscribe(&takes, child, "other", with, 1);
+	rig_turn(child, 5000);
+	takes_done(&takes);
+}
+
+START_TEST(what_is_due_is_moved_once_while_members_come_and_go)
+{
+	begin();
+	const char *topic = rig_topic(&rig, "due"), *other = rig_topic(&rig, "other");
+	struct child child;
+	char line[256], value[16];
+	int count = 0;
+	child_start(&child, &rig, come_and_go, (void *)other);
+	rig_open(&rig);
+	takes_subscribe(&first, &rig, "g", topic, 1000);
+	ck_assert(child_hear(&child, &rig, line));
+	/* Most are due before one that was published before them. */
+	for (int64_t end_ms = clock_monotonic_ms() + 8000; clock_monotonic_ms() < end_ms;
+		count++) {
+		snprintf(value, sizeof(value), "%d", count);
+		rig_publish_record(&rig,
+			&(struct bus_record){ .topic = topic,
+				.key = SLICE("app/1"),
+				.value = slice_of(value),
+				.due_ms = clock_unix_ms() + (count % 4 ? 50 : 950) });
+		rig_turn(&rig, 10);
+	}
+	child_wait(&child);
+	RIG_UNTIL(&rig, first.count >= (size_t)count);
+	rig_turn(&rig, 1000);
+	ck_assert_uint_eq(first.count, count);
+	finish();
+}
+END_TEST
+
 static void delete_before(const char *topic, int partition, int64_t offset)
 {
 	rd_kafka_t *rk = raw_client(RD_KAFKA_PRODUCER);
@@ -735,6 +774,7 @@ Suite *bus_kafka_suite(void)
 	tcase_add_test(tcase, a_live_twin_is_not_shut_out_for_good);
 	tcase_add_test(tcase, a_returned_record_comes_to_its_own_group_only);
 	tcase_add_test(tcase, a_distant_due_time_does_not_hold_back_a_near_one);
+	tcase_add_test(tcase, what_is_due_is_moved_once_while_members_come_and_go);
 	tcase_add_test(tcase, large_values_of_a_compacted_topic_are_replaced_whole);
 	tcase_add_test(tcase, a_deleted_large_value_leaves_no_pieces);
 	tcase_add_test(tcase, large_values_are_browsed_in_both_directions);

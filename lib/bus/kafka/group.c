@@ -17,9 +17,10 @@
 #include "lib/memory.h"
 
 enum {
-	GIVE_UP_MS = 5000, /* how long the group is made to wait */
-	COMMIT_MS = 100,   /* between two commits */
-	ASK_MS = 5000,     /* for committed offsets */
+	GIVE_UP_MS = 5000,     /* how long the group is made to wait */
+	GIVE_UP_DUE_MS = 2000, /* the movers' group, which hands over what is not due */
+	COMMIT_MS = 100,       /* between two commits */
+	ASK_MS = 5000,         /* for committed offsets */
 	ASK_AGAIN_MS = 500,
 	FIND_MS = 1000, /* for the oldest offsets */
 	BEGIN_MS = 250, /* until a lane that is empty is no longer waited for: twice
@@ -183,6 +184,22 @@ static bool has_ours_in_hand(const struct kafka_reader *reader)
 	return false;
 }
 
+/* Whoever is given the partitions next would do again what the mover is at, or has done
+ * with an earlier record not yet due: the latter is for a second at most. */
+static bool has_begun(const struct kafka_reader *reader)
+{
+	if (reader->plan.is_at_work(reader->plan.with))
+		return true;
+	for (size_t i = 0; i < reader->lane_count; i++)
+		for (struct kafka_partition *partition = reader->lanes[i].partitions;
+			partition; partition = partition->next)
+			if (partition->is_assigned &&
+				kafka_position_span(&partition->position) >
+					partition->in_hand)
+				return true;
+	return false;
+}
+
 static void give_up(struct kafka_reader *reader)
 {
 	kafka_group_commit(reader);
@@ -193,7 +210,8 @@ static void give_up(struct kafka_reader *reader)
 static void begin_giving_up(struct kafka_reader *reader)
 {
 	reader->membership = KAFKA_GIVING_UP;
-	reader->give_up_ms = clock_monotonic_ms() + GIVE_UP_MS;
+	reader->give_up_ms = clock_monotonic_ms() +
+			     (reader->plan.dropped ? GIVE_UP_DUE_MS : GIVE_UP_MS);
 	kafka_group_step(reader);
 }
 
@@ -324,7 +342,9 @@ static void ask(
 static void go_on_giving_up(struct kafka_reader *reader)
 {
 	int64_t left_ms = reader->give_up_ms - clock_monotonic_ms();
-	if (left_ms <= 0 || reader->plan.dropped || !has_ours_in_hand(reader))
+	bool must_wait = reader->plan.dropped ? has_begun(reader)
+					      : has_ours_in_hand(reader);
+	if (left_ms <= 0 || !must_wait)
 		give_up(reader);
 	else
 		timer_start(reader->step, left_ms);

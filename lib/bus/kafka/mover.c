@@ -216,6 +216,12 @@ static void dropped(void *with, struct bus_delivery *bus_delivery)
 		}
 }
 
+static bool is_at_work(void *with)
+{
+	const struct kafka_mover *mover = with;
+	return mover->published != NULL;
+}
+
 static void open_mover(void *with)
 {
 	struct kafka *kafka = with;
@@ -236,7 +242,8 @@ static void open_mover(void *with)
 			.with = mover,
 			.lane_window = LANE_WINDOW,
 			.lane_window_bytes = LANE_BYTES,
-			.dropped = dropped },
+			.dropped = dropped,
+			.is_at_work = is_at_work },
 		&fault);
 	if (!mover->reader) {
 		free(mover);

@@ -55,9 +55,11 @@ struct kafka_reader_plan {
 	unsigned lane_window;
 	size_t lane_window_bytes;
 	/* Set: the mover's. Takes what is for other groups too; what is in hand of a
-	 * partition that is taken away is dropped at once, after this call. NULL: it is
-	 * waited for, and stays in hand. */
+	 * partition that is taken away is dropped, after this call. NULL: it is waited
+	 * for, and stays in hand. */
 	void (*dropped)(void *with, struct bus_delivery *delivery);
+	/* The mover's too: is it at work on what it has in hand? That is waited for. */
+	bool (*is_at_work)(void *with);
 };
 
 struct kafka_reader {
