@@ -116,22 +116,27 @@ static void on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void
 		client->calls->delivered(client->with, message);
 }
 
-/* Whatever the group waits for: an offer is answered by an assignment only, be it empty,
- * what is to be given up by none. Without that answer a consumer never leaves. */
-static void decline(rd_kafka_t *rk)
+/* Without this answer a consumer never leaves: an offer is answered by an assignment
+ * only, be it empty, what is to be given up by none. */
+static void decline(rd_kafka_t *rk, rd_kafka_resp_err_t what)
 {
-	rd_kafka_topic_partition_list_t *nothing = rd_kafka_topic_partition_list_new(0);
+	rd_kafka_topic_partition_list_t *nothing =
+		what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS
+			? rd_kafka_topic_partition_list_new(0)
+			: NULL;
 	rd_kafka_assign(rk, nothing);
-	rd_kafka_topic_partition_list_destroy(nothing);
-	rd_kafka_assign(rk, NULL);
+	if (nothing)
+		rd_kafka_topic_partition_list_destroy(nothing);
 }
 
 static void on_rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t err,
 	rd_kafka_topic_partition_list_t *partitions, void *opaque)
 {
 	struct kafka_client *client = opaque;
+	/* Only the answer that is wanted. It may be what a consumer waits for to end, and
+	 * librdkafka 2.0.2 can leave a call that comes while it ends waiting for ever. */
 	if (client->is_retired)
-		decline(rk);
+		decline(rk, err);
 	else
 		client->calls->rebalanced(client->with, err, partitions);
 }
@@ -312,7 +317,9 @@ static bool is_closed(rd_kafka_t *rk)
  * can do neither. */
 static void leave(rd_kafka_t *rk, bool is_subscribed)
 {
-	decline(rk);
+	/* It may wait for either. */
+	decline(rk, RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS);
+	decline(rk, RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS);
 	rd_kafka_unsubscribe(rk);
 	if (is_subscribed)
 		serve_until(rk, clock_monotonic_ms() + JOIN_MS, has_joined);
