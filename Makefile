@@ -106,7 +106,6 @@ docs: all
 	@tools/configuration-docs
 
 chaos: setup-test setup-kafka
-	@$(MAKE) --no-print-directory -s -j2 VARIANT=chaos all
 	@tests/chaos/chaos.py --seed $(or $(SEED),1) --duration $(or $(DURATION),600) $(ARGS)
 
 format:

@@ -337,6 +337,8 @@ def main():
     parser.add_argument("--keep", action="store_true", help="keep journals and logs in any case")
     args = parser.parse_args()
     keeper.guard(list)
+    # Never what was built of other sources.
+    subprocess.run(["make", "--no-print-directory", "-s", "-j2", "VARIANT=chaos", "all"], cwd=ROOT, check=True)
     if args.bus == "both" and (args.only or args.broken):
         args.bus = "local"
     if args.bus == "both":
