@@ -101,18 +101,17 @@ static void on_lost(void *with, struct order *order, enum loss loss, const char 
 	metric_add(pool->losses[loss], 1);
 	log_warning(order->log, "inspection failed", FIELD("why", why),
 		NUMBER("before", order->losses));
-	bool is_blamed = loss != LOSS_OURS && loss != LOSS_STARVED;
-	if (loss == LOSS_OURS || (is_blamed && ++order->losses < TRIES)) {
+	struct fault fault = { 0 };
+	if (loss == LOSS_STARVED) {
+		fault_temporary(&fault, "%s", why);
+		end(pool, order, NULL, &fault);
+	} else if (loss == LOSS_OURS || ++order->losses < TRIES) {
 		turns_end(pool->turns, &order->turn);
 		push(pool, order);
-		return;
-	}
-	struct fault fault = { 0 };
-	if (loss == LOSS_STARVED)
-		fault_temporary(&fault, "%s", why);
-	else
+	} else {
 		fault_permanent(&fault, "inspection failed twice: %s", why);
-	end(pool, order, NULL, &fault);
+		end(pool, order, NULL, &fault);
+	}
 }
 
 static const struct seat_calls seat_calls = { on_answered, on_lost, serve };

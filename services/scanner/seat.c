@@ -31,7 +31,8 @@ void seat_init(struct seat *seat, struct loop *loop, const struct seat_calls *ca
 		.timeout_ms = timeout_ms,
 		.is_prompt = is_prompt,
 		.socket = -1,
-		.pidfd = -1 };
+		.pidfd = -1,
+		.facts = -1 };
 	seat->clock = timer_new(loop, on_clock, seat);
 }
 
@@ -44,7 +45,9 @@ static void vacate(struct seat *seat)
 		close(seat->socket);
 	if (seat->pidfd >= 0)
 		close(seat->pidfd);
-	seat->socket = seat->pidfd = -1;
+	if (seat->facts >= 0)
+		close(seat->facts);
+	seat->socket = seat->pidfd = seat->facts = -1;
 	struct generation *generation = seat->generation;
 	seat->generation = NULL;
 	seat->order = NULL;
@@ -97,21 +100,17 @@ static void lose(struct seat *seat, enum loss loss, const char *why)
 	seat->calls->changed(seat->with);
 }
 
+/* Was it by the machine's fault that a message took too long? */
 static bool is_starved(const struct seat *seat)
 {
-	struct processor_use use = processor_use_of(seat->pidfd);
-	return processor_use_is_starved(
-		&seat->use, &use, clock_monotonic_ms() - seat->given_ms);
+	return processor_is_starved(
+		seat->facts, &seat->use, clock_monotonic_ms() - seat->given_ms);
 }
 
-/* It ran out of time: by the message's fault or the machine's. */
-static void lose_late(struct seat *seat)
+static void lose_starved(struct seat *seat)
 {
-	if (seat->state == SEAT_BUSY && is_starved(seat))
-		lose(seat, LOSS_STARVED,
-			"the worker hardly got a processor: the machine is overloaded");
-	else
-		lose(seat, LOSS_TIMEOUT, "it took longer than it may");
+	lose(seat, LOSS_STARVED,
+		"the worker hardly got a processor: the machine is overloaded");
 }
 
 void seat_lose(struct seat *seat)
@@ -124,12 +123,14 @@ static void on_clock(void *with)
 	struct seat *seat = with;
 	if (seat->state == SEAT_WAITING && seat->pidfd < 0)
 		generation_abort(seat->generation, seat);
-	if (seat->state != SEAT_RESTING) {
-		lose_late(seat);
-		return;
+	if (seat->state == SEAT_RESTING) {
+		seat->state = SEAT_EMPTY;
+		seat->calls->changed(seat->with);
+	} else if (seat->state == SEAT_BUSY && is_starved(seat)) {
+		lose_starved(seat);
+	} else {
+		lose(seat, LOSS_TIMEOUT, "it took longer than it may");
 	}
-	seat->state = SEAT_EMPTY;
-	seat->calls->changed(seat->with);
 }
 
 static void take_answer(struct seat *seat, struct slice packet)
@@ -156,7 +157,7 @@ static void take_answer(struct seat *seat, struct slice packet)
 		return;
 	}
 	if (inspection->is_late && is_starved(seat)) {
-		lose_late(seat);
+		lose_starved(seat);
 		return;
 	}
 	timer_stop(seat->clock);
@@ -222,6 +223,7 @@ void seat_hatched(struct seat *seat, int pidfd)
 		return;
 	}
 	seat->pidfd = pidfd;
+	seat->facts = processor_facts_open(pidfd);
 	seat->on_packet = watch_new(seat->loop, seat->socket, LOOP_READ, on_packet, seat);
 	timer_start(seat->clock, START_MS);
 }
@@ -276,7 +278,7 @@ bool seat_give(struct seat *seat, struct order *order, struct fault *fault)
 	seat->order = order;
 	seat->state = SEAT_BUSY;
 	seat->given_ms = clock_monotonic_ms();
-	seat->use = processor_use_of(seat->pidfd);
+	seat->use = processor_use_of(seat->facts);
 	if (sent)
 		timer_start(seat->clock, time_ms);
 	else

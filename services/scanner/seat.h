@@ -49,6 +49,7 @@ struct seat {
 	enum seat_state state;
 	struct generation *generation; /* of its worker; NULL when empty */
 	int socket, pidfd;
+	int facts; /* of its worker's use of the processor */
 	struct watch *on_packet;
 	struct timer *clock;
 	struct order *order;      /* while busy */

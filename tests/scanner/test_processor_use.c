@@ -10,24 +10,24 @@
 static const struct {
 	const char *says;
 	struct processor_use before, after;
+	bool is_ready;
 	int64_t ms;
 	bool is_starved;
 } cases[] = {
-	{ "ran all the time", { 100, 5, false }, { 700, 5, true }, 600, false },
-	{ "hardly ever ran", { 100, 5, false }, { 110, 5, true }, 600, true },
-	{ "ran a third of it", { 100, 5, false }, { 300, 200, true }, 600, false },
-	{ "sleeps", { 100, 5, false }, { 101, 6, false }, 600, false },
-	{ "is done after a long wait", { 100, 5, false }, { 150, 505, false }, 600,
-		true },
-	{ "waited long before", { 100, 900, false }, { 650, 910, false }, 600, false },
-	{ "is gone", { 100, 5, false }, { 0, 0, false }, 600, false },
-	{ "nothing is known", { 0, 0, false }, { 0, 0, false }, 600, false },
+	{ "ran all the time", { 100, 5 }, { 700, 5 }, true, 600, false },
+	{ "hardly ever ran", { 100, 5 }, { 110, 5 }, true, 600, true },
+	{ "ran a third of it", { 100, 5 }, { 300, 200 }, true, 600, false },
+	{ "sleeps", { 100, 5 }, { 101, 6 }, false, 600, false },
+	{ "is done after a long wait", { 100, 5 }, { 150, 505 }, false, 600, true },
+	{ "waited long before", { 100, 900 }, { 650, 910 }, false, 600, false },
+	{ "is gone", { 100, 5 }, { 0, 0 }, false, 600, false },
+	{ "nothing is known", { 0, 0 }, { 0, 0 }, false, 600, false },
 };
 
 START_TEST(who_was_kept_from_running_is_starved)
 {
 	ck_assert_msg(processor_use_is_starved(&cases[_i].before, &cases[_i].after,
-			      cases[_i].ms) == cases[_i].is_starved,
+			      cases[_i].is_ready, cases[_i].ms) == cases[_i].is_starved,
 		"%s", cases[_i].says);
 }
 END_TEST
@@ -39,18 +39,25 @@ START_TEST(the_kernel_says_what_a_process_got)
 		for (volatile unsigned long i = 0;; i++)
 			;
 	int pidfd = pidfd_open(pid, 0);
+	int facts = processor_facts_open(pidfd);
+	ck_assert_int_ge(facts, 0);
 	struct processor_use use = { 0 };
 	for (int i = 0; i < 100 && use.ran_ms < 20; i++) {
 		usleep(50000);
-		use = processor_use_of(pidfd);
+		use = processor_use_of(facts);
 	}
 	ck_assert_int_ge(use.ran_ms, 20);
-	ck_assert(use.is_ready);
+	/* It is ready, and has run too little for all this time. */
+	ck_assert(processor_is_starved(facts, &use, 1000000));
+	kill(pid, SIGSTOP);
+	waitpid(pid, NULL, WUNTRACED);
+	ck_assert(!processor_is_starved(facts, &use, 1000000));
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	use = processor_use_of(pidfd);
+	use = processor_use_of(facts);
 	ck_assert_int_eq(use.ran_ms, 0);
-	ck_assert(!use.is_ready);
+	ck_assert_int_eq(processor_facts_open(pidfd), -1);
+	close(facts);
 	close(pidfd);
 }
 END_TEST
