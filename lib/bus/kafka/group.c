@@ -17,10 +17,9 @@
 #include "lib/memory.h"
 
 enum {
-	GIVE_UP_MS = 5000,     /* how long the group is made to wait */
-	GIVE_UP_DUE_MS = 2000, /* the movers' group, which hands over what is not due */
-	COMMIT_MS = 100,       /* between two commits */
-	ASK_MS = 5000,         /* for committed offsets */
+	GIVE_UP_MS = 5000, /* how long the group is made to wait */
+	COMMIT_MS = 100,   /* between two commits */
+	ASK_MS = 5000,     /* for committed offsets */
 	ASK_AGAIN_MS = 500,
 	FIND_MS = 1000, /* for the oldest offsets */
 	BEGIN_MS = 250, /* until a lane that is empty is no longer waited for: twice
@@ -174,29 +173,22 @@ void kafka_group_lose(struct kafka_reader *reader)
 	}
 }
 
-static bool has_ours_in_hand(const struct kafka_reader *reader)
+/* Would whoever is given the partitions next do anything again? A mover hands over what
+ * it has in hand, unless it is just at it; what it has done with already may lie behind
+ * an earlier record that is not yet due, which is for a second at most. */
+static bool must_wait(const struct kafka_reader *reader)
 {
-	for (size_t i = 0; i < reader->lane_count; i++)
-		for (struct kafka_partition *partition = reader->lanes[i].partitions;
-			partition; partition = partition->next)
-			if (partition->is_assigned && partition->in_hand)
-				return true;
-	return false;
-}
-
-/* Whoever is given the partitions next would do again what the mover is at, or has done
- * with an earlier record not yet due: the latter is for a second at most. */
-static bool has_begun(const struct kafka_reader *reader)
-{
-	if (reader->plan.is_at_work(reader->plan.with))
+	bool is_mover = reader->plan.dropped;
+	if (is_mover && reader->plan.is_at_work(reader->plan.with))
 		return true;
 	for (size_t i = 0; i < reader->lane_count; i++)
 		for (struct kafka_partition *partition = reader->lanes[i].partitions;
-			partition; partition = partition->next)
+			partition; partition = partition->next) {
+			size_t handed_over = is_mover ? partition->in_hand : 0;
 			if (partition->is_assigned &&
-				kafka_position_span(&partition->position) >
-					partition->in_hand)
+				kafka_position_span(&partition->position) > handed_over)
 				return true;
+		}
 	return false;
 }
 
@@ -210,8 +202,7 @@ static void give_up(struct kafka_reader *reader)
 static void begin_giving_up(struct kafka_reader *reader)
 {
 	reader->membership = KAFKA_GIVING_UP;
-	reader->give_up_ms = clock_monotonic_ms() +
-			     (reader->plan.dropped ? GIVE_UP_DUE_MS : GIVE_UP_MS);
+	reader->give_up_ms = clock_monotonic_ms() + GIVE_UP_MS;
 	kafka_group_step(reader);
 }
 
@@ -342,9 +333,7 @@ static void ask(
 static void go_on_giving_up(struct kafka_reader *reader)
 {
 	int64_t left_ms = reader->give_up_ms - clock_monotonic_ms();
-	bool must_wait = reader->plan.dropped ? has_begun(reader)
-					      : has_ours_in_hand(reader);
-	if (left_ms <= 0 || !must_wait)
+	if (left_ms <= 0 || !must_wait(reader))
 		give_up(reader);
 	else
 		timer_start(reader->step, left_ms);
